@@ -1,0 +1,25 @@
+using Mesh.Discovery.Runtime;
+
+namespace Mesh.Client.LoadBalancing;
+
+/// <summary>Chooses among a fixed set of endpoints. Called for every attempt by many threads at once; must not lock or allocate.</summary>
+public abstract class EndpointPicker
+{
+    /// <summary>Whether <see cref="OnCompleted"/> wants to be called. Default false: no clock is read then.</summary>
+    public virtual bool MeasuresLatency => false;
+
+    /// <summary>Chooses the endpoint of one attempt.</summary>
+    /// <param name="context">
+    /// The request, and the endpoints that failed earlier attempts: avoid those as long as there is another one.
+    /// </param>
+    /// <returns>One of the endpoints that the picker was created for.</returns>
+    public abstract EndpointState Pick(in PickContext context);
+
+    /// <summary>Learns how an attempt went, exactly once for each attempt that was sent.</summary>
+    /// <param name="endpoint">What <see cref="Pick"/> returned.</param>
+    /// <param name="latency">From the pick until the response's headers or the failure.</param>
+    /// <param name="failed">Whether the attempt ended without a response.</param>
+    public virtual void OnCompleted(EndpointState endpoint, TimeSpan latency, bool failed)
+    {
+    }
+}

@@ -1,0 +1,158 @@
+namespace Mesh.Discovery;
+
+/// <summary>
+/// What a process says of itself and how it takes part in the mesh: the configuration section <c>Mesh</c> without the
+/// rules (<c>Services</c>, <c>Routes</c>, <c>Destinations</c>), which are read and reloaded by their own source.
+/// </summary>
+/// <remarks>Read once at start. Code given to <c>AddServiceMesh</c> runs after the configuration and wins.</remarks>
+public sealed class MeshOptions
+{
+    /// <summary>The configuration section that everything is bound from: <c>Mesh</c>.</summary>
+    public const string SectionName = "Mesh";
+
+    /// <summary>The service that this process is an instance of. Default: the host's application name in lower case.</summary>
+    public string Service { get; set; } = "";
+
+    /// <summary>The namespace of the process: short names in calls and rules are resolved in it. Default <c>default</c>.</summary>
+    public string Namespace { get; set; } = "default";
+
+    /// <summary>Labels of the instance: subsets and <c>sourceLabels</c> select by them. Default: none.</summary>
+    public IDictionary<string, string> Labels { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Where the process runs. Default: unknown.</summary>
+    public Locality Locality { get; set; } = Locality.Unknown;
+
+    /// <summary>The instance's share of traffic relative to other instances, 0 to 65535. Default 1.</summary>
+    public int Weight { get; set; } = 1;
+
+    /// <summary>
+    /// The address under which others reach this instance, scheme, host and port. Default: the first address that the
+    /// server listens on, with a host that others can use in place of a wildcard.
+    /// </summary>
+    public Uri? Advertise { get; set; }
+
+    /// <summary>Where endpoints come from.</summary>
+    public DiscoveryOptions Discovery { get; } = new();
+
+    /// <summary>Where rules are read from, beside the section itself.</summary>
+    public RuleFileOptions Config { get; } = new();
+
+    /// <summary>Calls that the process makes.</summary>
+    public OutboundOptions Outbound { get; } = new();
+
+    /// <summary>How the process leaves.</summary>
+    public DrainOptions Drain { get; } = new();
+
+    /// <summary>The endpoints under <c>/mesh</c>.</summary>
+    public AdminOptions Admin { get; } = new();
+}
+
+/// <summary>Where endpoints come from: <c>Mesh:Discovery</c>.</summary>
+public sealed class DiscoveryOptions
+{
+    /// <summary>
+    /// Names of catalogs, in order of preference where two know one address: <c>Configuration</c>, <c>File</c>, or one
+    /// registered in code. Default: <c>Configuration</c> if <c>Mesh:Services</c> has entries, otherwise <c>File</c>.
+    /// </summary>
+    public IList<string> Providers { get; } = [];
+
+    /// <summary>The catalog shared by the processes of one machine.</summary>
+    public FileCatalogOptions File { get; } = new();
+}
+
+/// <summary>The catalog in a directory: <c>Mesh:Discovery:File</c>.</summary>
+public sealed class FileCatalogOptions
+{
+    /// <summary>
+    /// The directory. Default: <c>mesh/catalog</c> below the user's local application data, so that the processes of one
+    /// user on one machine find each other and no other user can write there.
+    /// </summary>
+    public string Path { get; set; } = "";
+
+    /// <summary>How often the directory is looked at. Default 250 ms.</summary>
+    public TimeSpan PollInterval { get; set; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>How often an instance renews its document. Default 1 s.</summary>
+    public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long after its last heartbeat an instance is still believed to be there. Default 5 s.</summary>
+    public TimeSpan Expiry { get; set; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>Rule files: <c>Mesh:Config</c>.</summary>
+public sealed class RuleFileOptions
+{
+    /// <summary>Istio documents: paths relative to the content root; <c>*</c> and <c>?</c> in the file name. Default: none.</summary>
+    public IList<string> Files { get; } = [];
+
+    /// <summary>Whether a field or document that is not supported is an error and not a warning. Default false.</summary>
+    public bool Strict { get; set; }
+
+    /// <summary>Files larger than this many bytes are refused. Default 524288 (512 KiB).</summary>
+    public int MaxFileSize { get; set; } = 512 * 1024;
+
+    /// <summary>How often files are looked at for changes. Default 250 ms.</summary>
+    public TimeSpan PollInterval { get; set; } = TimeSpan.FromMilliseconds(250);
+}
+
+/// <summary>Calls that the process makes: <c>Mesh:Outbound</c>. Routes and destinations override it.</summary>
+public sealed class OutboundOptions
+{
+    /// <summary>What becomes of calls to hosts that the mesh does not know. Default: they pass through.</summary>
+    public UnknownHosts UnknownHosts { get; set; }
+
+    /// <summary>How long the first call to a service waits for its first endpoints. Default 5 s.</summary>
+    public TimeSpan FirstViewTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>For a whole logical request, with its retries, until the response's headers. Zero: none. Default 30 s.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>For one attempt, until the response's headers. Zero: none. Default 10 s.</summary>
+    public TimeSpan PerTryTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>For opening one connection. Default 5 s (Envoy).</summary>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Further attempts after a failed first one, where that is safe. Default 2 (Istio); 0 turns them off.</summary>
+    public int RetryAttempts { get; set; } = 2;
+}
+
+/// <summary>What becomes of calls to hosts that the mesh does not know (Istio: outboundTrafficPolicy).</summary>
+public enum UnknownHosts
+{
+    /// <summary>They go where the client would have sent them without a mesh (Istio: ALLOW_ANY).</summary>
+    Allow,
+
+    /// <summary>They fail (Istio: REGISTRY_ONLY).</summary>
+    Refuse,
+}
+
+/// <summary>How the process leaves: <c>Mesh:Drain</c>.</summary>
+public sealed class DrainOptions
+{
+    /// <summary>
+    /// How long the process goes on serving after it has withdrawn its registration, so that callers see that first.
+    /// Default 2 s; zero for none. Requests in flight are then waited for within the host's own shutdown timeout.
+    /// </summary>
+    public TimeSpan Delay { get; set; } = TimeSpan.FromSeconds(2);
+}
+
+/// <summary>The endpoints under <c>/mesh</c>: <c>Mesh:Admin</c>.</summary>
+public sealed class AdminOptions
+{
+    /// <summary>Whether they exist. Default true.</summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>Who may read <c>/mesh/config</c> and <c>/mesh/endpoints</c>. Health and readiness are open to all.</summary>
+    public AdminAccess Access { get; set; }
+}
+
+/// <summary>Who may read the admin endpoints.</summary>
+public enum AdminAccess
+{
+    /// <summary>Direct connections from this machine only. The default.</summary>
+    Loopback,
+
+    /// <summary>Everybody who can reach the port.</summary>
+    Any,
+}

@@ -1,0 +1,60 @@
+namespace Mesh.Discovery.Rules;
+
+/// <summary>Subsets and policy of a host (Istio: DestinationRule).</summary>
+internal sealed record DestinationRuleConfig : RuleConfig
+{
+    public override string Kind => "DestinationRule";
+    public required string Host { get; init; }
+    public TrafficPolicyConfig TrafficPolicy { get; init; } = TrafficPolicyConfig.Default;
+    public IReadOnlyList<SubsetConfig> Subsets { get; init; } = [];
+}
+
+/// <summary>Endpoints selected by labels (Istio: Subset).</summary>
+internal sealed record SubsetConfig
+{
+    public required SourceLocation Location { get; init; }
+    public required string Name { get; init; }
+    public Labels Labels { get; init; } = Labels.Empty;
+
+    /// <summary>Replaces the rule's own policy, part by part, for this subset.</summary>
+    public TrafficPolicyConfig TrafficPolicy { get; init; } = TrafficPolicyConfig.Default;
+}
+
+/// <summary>What attaches to a destination (Istio: TrafficPolicy).</summary>
+internal sealed record TrafficPolicyConfig
+{
+    public static readonly TrafficPolicyConfig Default = new();
+
+    public LoadBalancerConfig? LoadBalancer { get; init; }
+}
+
+/// <summary>How an endpoint is chosen (Istio: LoadBalancerSettings). Exactly one of the two is given.</summary>
+internal sealed record LoadBalancerConfig
+{
+    public required SourceLocation Location { get; init; }
+
+    /// <summary>The name of a policy: Istio's, ours, or a custom one's. Deprecated spellings are already replaced.</summary>
+    public string? Simple { get; init; }
+    public ConsistentHashConfig? ConsistentHash { get; init; }
+}
+
+/// <summary>Sends like requests to one endpoint (Istio: ConsistentHashLB). Exactly one key is given.</summary>
+internal sealed record ConsistentHashConfig
+{
+    public string? HttpHeaderName { get; init; }
+    public string? HttpQueryParameterName { get; init; }
+    public HashCookieConfig? HttpCookie { get; init; }
+    public bool UseSourceIp { get; init; }
+
+    /// <summary>Ring hash (default) or Maglev.</summary>
+    public bool Maglev { get; init; }
+
+    /// <summary>Istio's <c>ringHash.minimumRingSize</c>. Default 1024.</summary>
+    public int MinimumRingSize { get; init; } = 1024;
+
+    /// <summary>Istio's <c>maglev.tableSize</c>, a prime. Default 65537.</summary>
+    public int TableSize { get; init; } = 65537;
+}
+
+/// <summary>A cookie that holds the hash key; made if it is missing and a time to live is given.</summary>
+internal sealed record HashCookieConfig(string Name, string? Path, TimeSpan? Ttl);

@@ -1,0 +1,52 @@
+namespace Mesh.Discovery.Runtime;
+
+/// <summary>
+/// The living side of an endpoint: counters and connections that survive every update of rules and catalogs. All subsets
+/// of a service share one state per address.
+/// </summary>
+/// <remarks>Safe for concurrent use; readers never lock.</remarks>
+public sealed class EndpointState
+{
+    private volatile Endpoint _endpoint;
+    private int _inFlight;
+
+    /// <summary>Starts with nothing in flight.</summary>
+    /// <param name="service">The service that the endpoint belongs to.</param>
+    /// <param name="endpoint">What the catalog says of it.</param>
+    public EndpointState(ServiceName service, Endpoint endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        Service = service;
+        _endpoint = endpoint;
+        Id = endpoint.Address.Authority;
+    }
+
+    /// <summary>The service.</summary>
+    public ServiceName Service { get; }
+
+    /// <summary><c>host:port</c>.</summary>
+    public string Id { get; }
+
+    /// <summary>What the catalogs say of it now. The address never changes.</summary>
+    public Endpoint Endpoint
+    {
+        get => _endpoint;
+        internal set => _endpoint = value;
+    }
+
+    /// <summary>Attempts that were sent and whose response body has not been read or disposed yet.</summary>
+    public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>The peak-EWMA of the latency; written by the balancer that wants it.</summary>
+    internal PeakEwma Latency { get; } = new();
+
+    /// <summary>The client's connections to this endpoint, made at the first attempt.</summary>
+    internal object? Transport;
+
+    internal void Enter() => Interlocked.Increment(ref _inFlight);
+
+    internal void Leave() => Interlocked.Decrement(ref _inFlight);
+
+    /// <summary><c>reviews.prod 127.0.0.1:9081</c>.</summary>
+    public override string ToString() => $"{Service} {Id}";
+}
