@@ -18,9 +18,6 @@ internal sealed class FileCatalogEntry(string name)
     /// <summary>A timestamp of the monotonic clock: when the content was read; null before the first time.</summary>
     public long? ReadAt { get; set; }
 
-    /// <summary>The time of modification that the file had then.</summary>
-    public DateTimeOffset ReadModified { get; set; }
-
     /// <summary>What was read; null before the first time and after a failure.</summary>
     public byte[]? Content { get; set; }
 
@@ -35,4 +32,4 @@ internal sealed class FileCatalogEntry(string name)
 }
 
 /// <summary>What a directory tells of a file without opening it.</summary>
-internal readonly record struct FileStamp(long Length, DateTimeOffset Created, DateTimeOffset Modified);
+internal readonly record struct FileStamp(long Length, DateTimeOffset Modified);

@@ -21,9 +21,10 @@ namespace Mesh.Discovery.Catalogs;
 /// failure are believed to be gone only after that time, because whoever owns one writes it anew.
 /// </para>
 /// <para>
-/// Content. Documents are replaced by renaming, which changes length or time of creation; such a file is read at once.
-/// An edit in place can hide behind a heartbeat, hence a file is also read once in each Expiry. What was read is
-/// compared as bytes and only parsed if it differs. A bad version is named once in the log, and the last good one stays.
+/// Content. A heartbeat cannot be told from an edit without reading the file: .NET has no inode and, on Linux, no time
+/// of creation. So a file is read whenever its time of modification or length has changed, some ten microseconds; what
+/// was read is compared as bytes and only parsed if it differs. A bad version is named once in the log, and the last
+/// good one stays.
 /// </para>
 /// <para>Not safe for concurrent use.</para>
 /// </remarks>
@@ -130,7 +131,7 @@ internal sealed partial class FileCatalogView
     /// <returns>The entry if its content must be read, otherwise null.</returns>
     private FileCatalogEntry? See(ref FileSystemEntry file)
     {
-        var stamp = new FileStamp(file.Length, file.CreationTimeUtc, file.LastWriteTimeUtc);
+        var stamp = new FileStamp(file.Length, file.LastWriteTimeUtc);
         if (file.FileName[0] == '.')
         {
             SweepTemporary(file.ToFullPath(), stamp);
@@ -148,10 +149,8 @@ internal sealed partial class FileCatalogView
         }
 
         var mustRead = entry.ReadAt is not { } readAt
-            || entry.Stamp.Length != stamp.Length
-            || entry.Stamp.Created != stamp.Created
-            || ((entry.Content is null || entry.ReadModified != stamp.Modified)
-                && _time.GetElapsedTime(readAt, _now) >= _options.Expiry);
+            || entry.Stamp != stamp
+            || (entry.Content is null && _time.GetElapsedTime(readAt, _now) >= _options.Expiry);
         entry.Stamp = stamp;
         entry.Round = _round;
         return mustRead ? entry : null;
@@ -168,7 +167,6 @@ internal sealed partial class FileCatalogView
     private void Read(FileCatalogEntry entry)
     {
         entry.ReadAt = _now;
-        entry.ReadModified = entry.Stamp.Modified;
         ReadOnlySpan<byte> content;
         try
         {
