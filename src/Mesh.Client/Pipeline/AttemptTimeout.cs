@@ -24,7 +24,9 @@ internal sealed class AttemptTimeout
     public void Start(long deadline)
     {
         _started = deadline;
-        Volatile.Write(ref _deadline, deadline);
+
+        // A full fence: the deadline must be seen before this attempt looks whether the common timer is going.
+        Interlocked.Exchange(ref _deadline, deadline);
     }
 
     /// <summary>A timer of its own, for limits that the common one is too coarse for.</summary>
