@@ -1,6 +1,5 @@
 using Mesh.Client;
 using Mesh.Discovery;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Microsoft.Extensions.Hosting;
 

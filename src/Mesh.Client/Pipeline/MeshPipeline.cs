@@ -95,6 +95,7 @@ internal sealed partial class MeshPipeline
 
         EndpointState[] tried = [];
         Exception? lastError = null;
+        string? cookie = null;
         for (var attempt = 0; ; attempt++)
         {
             var view = destination.View;
@@ -115,6 +116,11 @@ internal sealed partial class MeshPipeline
             }
 
             var picker = _pickers.Get(view);
+            if (attempt == 0)
+            {
+                cookie = picker.CreateAffinityCookie(request);
+            }
+
             var endpoint = picker.Pick(new PickContext(request, tried));
             var picked = picker.MeasuresLatency ? _time.GetTimestamp() : 0;
 
@@ -174,6 +180,11 @@ internal sealed partial class MeshPipeline
                         .ConfigureAwait(false))
                 {
                     Finish(response, endpoint, original, route, arm);
+                    if (cookie is not null)
+                    {
+                        response.Headers.TryAddWithoutValidation("Set-Cookie", cookie);
+                    }
+
                     _telemetry.Completed(activity, service, original, response, null, _time.GetElapsedTime(start));
                     return client.FollowsRedirects && Redirects.IsRedirect(response)
                         ? await FollowAsync(original, response, client, cancel).ConfigureAwait(false)
