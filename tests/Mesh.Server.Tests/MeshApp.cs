@@ -111,10 +111,10 @@ internal sealed class MeshApp : IAsyncDisposable
         return mesh;
     }
 
-    private async Task<string> AnswerGated(HttpContext context)
+    private async Task AnswerGated(HttpContext context)
     {
         Arrived.TrySetResult();
         await Gate.Task.WaitAsync(context.RequestAborted);
-        return "late";
+        await context.Response.WriteAsync("late");
     }
 }

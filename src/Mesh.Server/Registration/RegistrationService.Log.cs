@@ -9,7 +9,7 @@ internal sealed partial class RegistrationService
     {
         [LoggerMessage(2001, LogLevel.Information, "Registered {Service} at {Address} with labels [{Labels}] in catalog {Catalog} as {Id}.")]
         public static partial void Registered(
-            ILogger logger, ServiceName service, Uri address, Labels labels, string catalog, string id);
+            ILogger logger, ServiceName service, Uri address, string labels, string catalog, string id);
 
         [LoggerMessage(2002, LogLevel.Error, "Registering {Service} in catalog {Catalog} failed: others cannot find this process. Next try in about {Pause}.")]
         public static partial void RegistrationFailed(

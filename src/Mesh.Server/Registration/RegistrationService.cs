@@ -153,7 +153,7 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
             {
                 var registration = await registry.RegisterAsync(instance, leave);
                 var endpoint = instance.Endpoint;
-                Log.Registered(_logger, instance.Service, endpoint.Address, endpoint.Labels, catalog, instance.Id);
+                Log.Registered(_logger, instance.Service, endpoint.Address, endpoint.Labels.ToString(), catalog, instance.Id);
                 return registration;
             }
             catch (OperationCanceledException) when (leave.IsCancellationRequested)

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Mesh.Discovery;
-using Mesh.Discovery.Rules;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -76,13 +75,25 @@ public sealed class MeshMiddlewareTests
     [Fact]
     public async Task Config_FromLoopback_TellsOptionsRulesAndIssues()
     {
-        await using var mesh = await MeshApp.StartAsync(
-            static options =>
-            {
-                options.Advertise = new Uri("http://user:secret@reviews.example.com:81");
-                options.Drain.Delay = TimeSpan.FromSeconds(3);
-            },
-            static builder => builder.Services.AddSingleton<IRuleSource>(new Rules()));
+        var directory = Directory.CreateTempSubdirectory("mesh-test-");
+        var file = Path.Combine(directory.FullName, "ratings.yaml");
+        await File.WriteAllTextAsync(file, """
+            # The policy of ratings.
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: { name: ratings-policy, namespace: prod }
+            spec:
+              host: ratings
+              workloadSelector: { matchLabels: { app: x } }
+              subsets: [ { name: v1, labels: { version: v1 } } ]
+            """);
+        await using var mesh = await MeshApp.StartAsync(options =>
+        {
+            options.Advertise = new Uri("http://user:secret@reviews.example.com:81");
+            options.Drain.Delay = TimeSpan.FromSeconds(3);
+            options.Config.Files.Add(file);
+        });
+        directory.Delete(recursive: true);
 
         var text = await mesh.Client.GetStringAsync("/mesh/config");
 
@@ -98,16 +109,22 @@ public sealed class MeshMiddlewareTests
         Assert.Equal("Loopback", options.GetProperty("admin").GetProperty("access").GetString());
         Assert.Equal("00:00:00.2500000", options.GetProperty("discovery").GetProperty("file").GetProperty("pollInterval").GetString());
         Assert.Equal("Allow", options.GetProperty("outbound").GetProperty("unknownHosts").GetString());
-        var rule = body.GetProperty("rules").EnumerateArray().Single(static r => r.GetProperty("name").GetString() == "ratings-policy");
+        var rule = Assert.Single(body.GetProperty("rules").EnumerateArray());
         Assert.Equal("DestinationRule", rule.GetProperty("kind").GetString());
-        Assert.Equal("mesh/ratings.yaml:3: DestinationRule prod/ratings-policy", rule.GetProperty("location").GetString());
-        Assert.Equal("test", rule.GetProperty("source").GetString());
-        Assert.Equal(5, rule.GetProperty("precedence").GetInt32());
+        Assert.Equal("ratings-policy", rule.GetProperty("name").GetString());
+        Assert.Contains("ratings.yaml:2", rule.GetProperty("location").GetString(), StringComparison.Ordinal);
+        Assert.Equal(0, rule.GetProperty("precedence").GetInt32());
         Assert.True(rule.GetProperty("inEffect").GetBoolean());
         Assert.Equal("ratings", rule.GetProperty("hosts")[0].GetString());
-        var issue = body.GetProperty("issues").EnumerateArray().Single(static i => i.GetProperty("location").GetString()!.Contains("ratings.yaml"));
+        var issue = Assert.Single(body.GetProperty("issues").EnumerateArray());
         Assert.Equal("Warning", issue.GetProperty("severity").GetString());
-        Assert.Equal("not supported", issue.GetProperty("message").GetString());
+        Assert.Contains("ratings.yaml:7", issue.GetProperty("location").GetString(), StringComparison.Ordinal);
+
+        mesh.Catalog.Report(s_ratings, new Endpoint { Address = new Uri("http://10.0.0.1:80") });
+        var endpoints = await mesh.Client.GetFromJsonAsync<JsonElement>("/mesh/endpoints");
+        var service = endpoints.GetProperty("services").EnumerateArray().Single(static s => s.GetProperty("service").GetString() == "ratings.prod");
+        Assert.Equal("v1", service.GetProperty("subsets")[0].GetProperty("name").GetString());
+        Assert.Equal("v1", service.GetProperty("subsets")[0].GetProperty("labels").GetProperty("version").GetString());
     }
 
     [Theory]
@@ -216,21 +233,5 @@ public sealed class MeshMiddlewareTests
             });
             next(app);
         };
-    }
-
-    private sealed class Rules : IRuleSource
-    {
-        public string Name => "test";
-
-        public int Precedence => 5;
-
-        public Task WatchAsync(Action<RuleBatch> publish, CancellationToken stop)
-        {
-            var location = new SourceLocation("mesh/ratings.yaml", Line: 3, Document: "DestinationRule prod/ratings-policy");
-            publish(new RuleBatch(
-                [new DestinationRuleConfig { Name = "ratings-policy", Namespace = "prod", Host = "ratings", Location = location }],
-                [new RuleIssue(IssueSeverity.Warning, location, "not supported")]));
-            return Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
-        }
     }
 }
