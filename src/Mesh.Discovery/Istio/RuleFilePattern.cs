@@ -26,7 +26,7 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
         Issues = [];
         if (_name.Length == 0 || _directory.AsSpan().ContainsAny('*', '?'))
         {
-            Report(IssueSeverity.Error, "is not a file or pattern; allowed: a path, with '*' and '?' in the file's name only");
+            Report(IssueSeverity.Error, "is not a pattern; allowed: a path, with '*' and '?' in the file's name only");
             return false;
         }
 
@@ -37,7 +37,8 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
             {
                 if (!_files.ContainsKey(name))
                 {
-                    _files.Add(name, new RuleFile(FullPath(name), Path.Combine(_directory, name).Replace('\\', '/'), settings));
+                    var origin = Path.Combine(_directory, name).Replace('\\', '/');
+                    _files.Add(name, new RuleFile(FullPath(name), origin, settings));
                 }
             }
 
@@ -82,7 +83,7 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
         return pending;
     }
 
-    /// <returns>The names, or <see langword="null"/> if what is known must stay because the directory cannot be read.</returns>
+    /// <returns>The names; <see langword="null"/> if the directory cannot be read and all must stay as it is.</returns>
     private List<string>? List()
     {
         if (IsLiteral)
@@ -116,7 +117,7 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            Report(IssueSeverity.Error, $"the directory cannot be read, its rules stay as they were: {failure.Message}");
+            Report(IssueSeverity.Error, $"the directory cannot be read: {failure.Message}");
             return null;
         }
     }
