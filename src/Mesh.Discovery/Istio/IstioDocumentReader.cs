@@ -95,8 +95,8 @@ internal static class IstioDocumentReader
     {
         var reading = root.Reading;
         var slash = apiVersion.LastIndexOf('/');
-        var group = slash < 0 ? "" : apiVersion[..slash];
-        if (group != Group)
+        var group = slash < 0 ? apiVersion : apiVersion[..slash];
+        if (group != Group || slash < 0)
         {
             if (RuleText.Nearest(group, [Group]) is not null)
             {

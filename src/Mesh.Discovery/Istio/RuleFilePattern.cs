@@ -30,27 +30,26 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
             return false;
         }
 
-        var pending = false;
-        if (List() is { } listed)
+        if (List() is not { } listed)
         {
-            foreach (var name in listed)
-            {
-                if (!_files.ContainsKey(name))
-                {
-                    var origin = Path.Combine(_directory, name).Replace('\\', '/');
-                    _files.Add(name, new RuleFile(FullPath(name), origin, settings));
-                }
-            }
-
-            pending = Forget(listed, first);
+            return false;
         }
 
-        foreach (var (name, file) in _files)
+        var pending = Forget(listed, first);
+        foreach (var name in listed)
         {
-            if (claimed.Add(FullPath(name)))
+            if (!claimed.Add(FullPath(name)))
             {
-                pending |= file.Look(first);
+                continue;
             }
+
+            if (!_files.TryGetValue(name, out var file))
+            {
+                var origin = Path.Combine(_directory, name).Replace('\\', '/');
+                _files.Add(name, file = new RuleFile(FullPath(name), origin, settings));
+            }
+
+            pending |= file.Look(first);
         }
 
         return pending;

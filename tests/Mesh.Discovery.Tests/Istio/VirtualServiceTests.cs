@@ -333,7 +333,7 @@ public sealed class VirtualServiceTests
     [InlineData("directResponse: { status: 200, body: { bytes: '%%' } }", "body.bytes: '%%' is not base64")]
     [InlineData("delegate: { namespace: a }", "delegate: 'name' is missing")]
     [InlineData("rout: []", "spec.http[0].rout: unknown key 'rout'; did you mean 'route'?")]
-    [InlineData("websocketUpgrade: true", "spec.http[0].websocketUpgrade: unknown key 'websocketUpgrade' (allowed: name, match, redirect")]
+    [InlineData("websocketUpgrade: true", "spec.http[0].websocketUpgrade: unknown key 'websocketUpgrade' (allowed: match, name, redirect")]
     public void Read_BadField_SaysPlaceValueAndWhatIsAllowed(string route, string error)
     {
         var message = Error(Route(route));
