@@ -115,7 +115,7 @@ internal sealed partial class ConfigurationCatalog(
             if (!addresses.TryAdd(place, item.Path))
             {
                 address!.Value.Error(
-                    $"{RuleText.Quote(place)} is already an endpoint of this service at {addresses[place]}");
+                    $"{RuleText.Quote(uri.OriginalString)} is already an endpoint of this service at {addresses[place]}");
                 continue;
             }
 

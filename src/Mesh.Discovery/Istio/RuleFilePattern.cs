@@ -36,6 +36,11 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
         }
 
         var pending = Forget(listed, first);
+        if (listed.Count == 0 && _files.Count == 0)
+        {
+            Report(IssueSeverity.Warning, "no file matches the pattern");
+        }
+
         foreach (var name in listed)
         {
             if (!claimed.Add(FullPath(name)))
@@ -102,17 +107,12 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
                 .Select(static path => Path.GetFileName(path))
                 .Where(name => !name.StartsWith('.') || _name.StartsWith('.'))
                 .ToList();
-            if (names.Count == 0)
-            {
-                Report(IssueSeverity.Warning, "no file matches the pattern");
-            }
-
             return names;
         }
         catch (DirectoryNotFoundException) when (_files.Count == 0)
         {
             Report(IssueSeverity.Warning, "no file matches the pattern: there is no such directory");
-            return [];
+            return null;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
