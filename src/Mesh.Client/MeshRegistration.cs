@@ -43,7 +43,7 @@ internal static class MeshRegistration
 
     /// <summary>Meshes every client of the factory that does not say otherwise.</summary>
     public static void MeshAllClients(IServiceCollection services) =>
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<AllClientsAreMeshed, AllClientsAreMeshed>());
+        services.TryAddSingleton<AllClientsAreMeshed>();
 
     private static void AddRuntime(IServiceCollection services)
     {
@@ -73,6 +73,7 @@ internal static class MeshRegistration
         services.AddSingleton<EndpointTransport>();
         services.AddSingleton<LoadBalancerFactory>();
         services.AddSingleton<PickerCache>();
+        services.AddSingleton<AttemptTimeouts>();
         services.AddSingleton<MeshClientTelemetry>();
         services.AddSingleton<MeshPipeline>();
     }
