@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Mesh.Discovery;
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -128,7 +129,8 @@ public sealed class RollingRestartTests : IDisposable
         {
             processes.Enqueue(StartProcess("00:00:03"));
             processes.Enqueue(StartProcess("00:00:03"));
-            await Task.WhenAll(processes.Select(static process => process.Line("Registered")));
+            var runtime = host.Services.GetRequiredService<MeshRuntime>();
+            await SeesAsync(2);
             using var stop = new CancellationTokenSource();
             var answers = 0;
             var load = Enumerable.Range(0, 8).Select(async _ =>
@@ -146,19 +148,29 @@ public sealed class RollingRestartTests : IDisposable
                 using var leaving = processes.Dequeue();
                 leaving.Signal(signal);
                 await leaving.Exited;
-                var replacement = StartProcess("00:00:03");
-                processes.Enqueue(replacement);
-                await replacement.Line("Registered");
+                await SeesAsync(1);
+                processes.Enqueue(StartProcess("00:00:03"));
+
+                // Not before the caller sees the new one may the next one go: there would be none left.
+                await SeesAsync(2);
                 var before = answers;
                 while (answers < before + 100)
                 {
-                    Assert.DoesNotContain(load, static task => task.IsCompleted);
+                    await Task.WhenAll(load.Where(static task => task.IsCompleted));
                     await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
                 }
             }
 
             await stop.CancelAsync();
             await Task.WhenAll(load);
+
+            async Task SeesAsync(int count)
+            {
+                while (runtime.Current.Find("reviews") is not { } service || service.Endpoints.Length != count)
+                {
+                    await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, TestContext.Current.CancellationToken);
+                }
+            }
         }
         finally
         {
