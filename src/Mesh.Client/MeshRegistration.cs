@@ -73,6 +73,7 @@ internal static class MeshRegistration
         services.AddSingleton<EndpointTransport>();
         services.AddSingleton<LoadBalancerFactory>();
         services.AddSingleton<PickerCache>();
+        services.AddSingleton<AttemptTimeouts>();
         services.AddSingleton<MeshClientTelemetry>();
         services.AddSingleton<MeshPipeline>();
     }

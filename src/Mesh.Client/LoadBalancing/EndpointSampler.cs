@@ -6,7 +6,7 @@ namespace Mesh.Client.LoadBalancing;
 /// <summary>Draws endpoints at random in proportion to their weights.</summary>
 internal sealed class EndpointSampler
 {
-    private const int Draws = 8;
+    private const int Draws = 16;
 
     private readonly EndpointState[] _endpoints;
     private readonly AliasTable? _table;
@@ -28,21 +28,20 @@ internal sealed class EndpointSampler
     /// <summary>Draws one that was not tried, or -1 if all were.</summary>
     /// <remarks>
     /// A draw that hits a tried endpoint is repeated, which keeps the shares of the others; after <see cref="Draws"/>
-    /// misses (few endpoints, or a tried one that holds nearly all the weight) the next untried one in order is taken.
+    /// misses (all were tried, or those that hold nearly all the weight) the next untried one in order is taken.
     /// </remarks>
     public int NextUntried(in PickContext context)
     {
-        var index = 0;
         for (var draw = 0; draw < Draws; draw++)
         {
-            index = Next();
+            var index = Next();
             if (!context.WasTried(_endpoints[index]))
             {
                 return index;
             }
         }
 
-        return Untried(_endpoints, index, context);
+        return Untried(_endpoints, _random.Next(_endpoints.Length), context);
     }
 
     /// <summary>The first untried endpoint from <paramref name="start"/> on, around the end; -1 if all were tried.</summary>

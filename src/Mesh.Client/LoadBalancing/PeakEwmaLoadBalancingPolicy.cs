@@ -12,8 +12,8 @@ namespace Mesh.Client.LoadBalancing;
 /// is anything between zero and <see cref="PeakEwma.Initial"/>.
 /// </para>
 /// <para>
-/// A failed attempt counts as the longest of the time it took, <see cref="FailurePenalty"/>, and the endpoint's estimate
-/// as last measured: failing fast never looks like being fast.
+/// A failed attempt counts as at least <see cref="FailurePenalty"/>, and as twice the endpoint's last estimate up to
+/// <see cref="MaxFailurePenalty"/>: failing fast never looks like being fast, also where all answers are slow.
 /// </para>
 /// <para>
 /// Samples are noisy, and the more an endpoint is used the higher its peaks are. With unequal weights every pair would
@@ -25,6 +25,9 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
 {
     /// <summary>Linkerd's penalty for an answer that says "too many requests".</summary>
     public static readonly TimeSpan FailurePenalty = TimeSpan.FromSeconds(5);
+
+    /// <summary>Where doubling ends; against answers in 10 ms it keeps an endpoint out for a minute and a half.</summary>
+    public static readonly TimeSpan MaxFailurePenalty = TimeSpan.FromSeconds(60);
 
     public string Name => LoadBalancingPolicies.PeakEwma;
 
@@ -45,8 +48,9 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
             var seconds = latency.TotalSeconds;
             if (failed)
             {
-                seconds = Math.Max(seconds, FailurePenalty.TotalSeconds);
-                seconds = Math.Max(seconds, Math.Exp(endpoint.Latency.Measured));
+                var known = Math.Exp(endpoint.Latency.Measured);
+                var penalty = Math.Clamp(2 * known, FailurePenalty.TotalSeconds, MaxFailurePenalty.TotalSeconds);
+                seconds = Math.Max(seconds, Math.Max(known, penalty));
             }
 
             endpoint.Latency.Add(seconds, PeakEwma.Now(_time));

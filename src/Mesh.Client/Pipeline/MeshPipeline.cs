@@ -37,7 +37,7 @@ internal sealed partial class MeshPipeline
     private readonly MeshRuntime _runtime;
     private readonly PickerCache _pickers;
     private readonly EndpointTransport _transport;
-    private readonly TimeoutPool _timeouts;
+    private readonly AttemptTimeouts _timeouts;
     private readonly MeshClientTelemetry _telemetry;
     private readonly OutboundOptions _options;
     private readonly TimeProvider _time;
@@ -48,6 +48,7 @@ internal sealed partial class MeshPipeline
         MeshRuntime runtime,
         PickerCache pickers,
         EndpointTransport transport,
+        AttemptTimeouts timeouts,
         MeshClientTelemetry telemetry,
         MeshOptions options,
         TimeProvider time,
@@ -57,7 +58,7 @@ internal sealed partial class MeshPipeline
         _runtime = runtime;
         _pickers = pickers;
         _transport = transport;
-        _timeouts = new TimeoutPool(time);
+        _timeouts = timeouts;
         _telemetry = telemetry;
         _options = options.Outbound;
         _time = time;
@@ -96,6 +97,7 @@ internal sealed partial class MeshPipeline
         EndpointState[] tried = [];
         Exception? lastError = null;
         string? cookie = null;
+        var attemptStart = start;
         for (var attempt = 0; ; attempt++)
         {
             var view = destination.View;
@@ -122,13 +124,16 @@ internal sealed partial class MeshPipeline
             }
 
             var endpoint = picker.Pick(new PickContext(request, tried));
-            var picked = picker.MeasuresLatency ? _time.GetTimestamp() : 0;
+            if (attempt > 0)
+            {
+                attemptStart = _time.GetTimestamp();
+            }
 
             // A caller that is gone already is not worth a connection.
             cancel.ThrowIfCancellationRequested();
             endpoint.Enter();
-            var timeout = _timeouts.Rent(limit);
-            var registration = cancel.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), timeout);
+            var timeout = _timeouts.Rent(limit, attemptStart);
+            var registration = cancel.UnsafeRegister(static state => ((AttemptTimeout)state!).Cancel(), timeout);
             HttpResponseMessage? response = null;
             AttemptFailure failure;
             try
@@ -136,7 +141,7 @@ internal sealed partial class MeshPipeline
                 response = await _transport.Get(endpoint).SendAsync(request, timeout.Token).ConfigureAwait(false);
                 failure = AttemptFailure.Final;
             }
-            catch (OperationCanceledException e) when (timeout.IsCancellationRequested && !cancel.IsCancellationRequested)
+            catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
             {
                 failure = AttemptFailure.TimedOut;
                 lastError = e;
@@ -156,20 +161,14 @@ internal sealed partial class MeshPipeline
             {
                 registration.Dispose();
 
-                // While a body may still be on its way, its sender holds the token: such a source is not used again.
-                if (request.Content is null || response is null)
-                {
-                    _timeouts.Return(timeout);
-                }
-                else
-                {
-                    timeout.CancelAfter(Timeout.InfiniteTimeSpan);
-                }
+                // While a body may still be on its way, its sender holds the token.
+                _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
             }
 
+            var end = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
             if (picker.MeasuresLatency)
             {
-                picker.OnCompleted(endpoint, _time.GetElapsedTime(picked), response is null);
+                picker.OnCompleted(endpoint, _time.GetElapsedTime(attemptStart, end), response is null);
             }
 
             if (response is not null)
@@ -185,7 +184,7 @@ internal sealed partial class MeshPipeline
                         response.Headers.TryAddWithoutValidation("Set-Cookie", cookie);
                     }
 
-                    _telemetry.Completed(activity, service, original, response, null, _time.GetElapsedTime(start));
+                    _telemetry.Completed(activity, service, original, response, null, _time.GetElapsedTime(start, end));
                     return client.FollowsRedirects && Redirects.IsRedirect(response)
                         ? await FollowAsync(original, response, client, cancel).ConfigureAwait(false)
                         : response;

@@ -24,6 +24,9 @@ internal sealed class MeshClientTelemetry
         _retries = meter.CreateCounter<long>("mesh.client.retries", "{attempt}", "Attempts after the first.");
     }
 
+    /// <summary>Whether somebody wants to know how long requests take.</summary>
+    public bool IsMeasuring => _duration.Enabled;
+
     public Activity? Start(ServiceState service, RouteDecision decision) =>
         s_source.HasListeners() ? StartCore(service, decision) : null;
 

@@ -5,7 +5,8 @@ namespace Mesh.Client.LoadBalancing.Hashing;
 
 /// <summary>
 /// The ring of Karger et al. (1997) as Envoy builds it: each endpoint puts marks on a ring, in proportion to its weight
-/// and at least one; a hash belongs to the next mark. Taking an endpoint away moves only the keys that it had.
+/// and at least one; a hash belongs to the next mark. When an endpoint leaves, its keys move, and some keys of others
+/// too: as the size of the ring hardly changes, the others get more marks than before.
 /// </summary>
 internal sealed class RingHashTable : ConsistentHashTable
 {
