@@ -6,6 +6,8 @@ switch (args)
 {
     case ["pick", .. var rest]:
         return PickCommand.Run(rest);
+    case ["pipeline", ..]:
+        return await PipelineCommand.RunAsync();
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;
