@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Bookinfo.Launcher;
 
@@ -27,8 +28,8 @@ internal static class CommandLine
         {
             Description = "Ask for that many pages, report, and stop. Without it: until Ctrl-C.",
             HelpName = "N",
+            CustomParser = static result => WholeNumber(result, 1, long.MaxValue),
         };
-        requests.Validators.Add(result => AtLeast(result, requests, 1));
         var json = new Option<bool>("--json")
         {
             Description = "With --requests: print one JSON object on standard output and nothing else there.",
@@ -45,34 +46,28 @@ internal static class CommandLine
             Description = "Processes of each service version.",
             HelpName = "N",
             DefaultValueFactory = static _ => 1,
+            CustomParser = static result => (int)WholeNumber(result, 1, 16),
         };
-        replicas.Validators.Add(result => AtLeast(result, replicas, 1, 16));
         var concurrency = new Option<int>("--concurrency")
         {
             Description = "Requests in flight.",
             HelpName = "N",
             DefaultValueFactory = static _ => 16,
+            CustomParser = static result => (int)WholeNumber(result, 1, 1024),
         };
-        concurrency.Validators.Add(result => AtLeast(result, concurrency, 1, 1024));
         var rate = new Option<double?>("--rate")
         {
             Description = $"Requests per second at most. Default: {DefaultRate} until Ctrl-C, no limit with --requests.",
             HelpName = "N",
+            CustomParser = static result => WholeNumber(result, 1, 1_000_000),
         };
-        rate.Validators.Add(result =>
-        {
-            if (Value(result, rate) is <= 0)
-            {
-                result.AddError("--rate: must be above 0.");
-            }
-        });
         var port = new Option<int>("--port")
         {
-            Description = "The product page's port. If another program has it, a free one is taken.",
+            Description = "The product page's port; 0 for any. If another program has it, a free one is taken.",
             HelpName = "P",
             DefaultValueFactory = static _ => 9080,
+            CustomParser = static result => (int)WholeNumber(result, 0, 65535),
         };
-        port.Validators.Add(result => AtLeast(result, port, 0, 65535));
         var kill = new Option<string?>("--kill")
         {
             Description = "Kill (SIGKILL) one process of this service in the middle of the run.",
@@ -80,7 +75,7 @@ internal static class CommandLine
         };
         kill.Validators.Add(result =>
         {
-            if (Value(result, kill) is { } name && !ServiceDefinition.All.Any(service => service.IsNamed(name)))
+            if (result.GetValue(kill) is { } name && !ServiceDefinition.All.Any(service => service.IsNamed(name)))
             {
                 result.AddError($"--kill: there is no service '{name}'; it can be {ServiceDefinition.AllNames}.");
             }
@@ -96,7 +91,7 @@ internal static class CommandLine
         };
         rules.Validators.Add(result =>
         {
-            if (Value(result, rules) is { } directory && !Directory.Exists(directory))
+            if (result.GetValue(rules) is { } directory && !Directory.Exists(directory))
             {
                 result.AddError($"--rules: there is no directory '{directory}'.");
             }
@@ -149,17 +144,18 @@ internal static class CommandLine
         return [.. headers];
     }
 
-    private static void AtLeast<T>(OptionResult result, Option<T> option, long minimum, long maximum = long.MaxValue)
+    private static long WholeNumber(ArgumentResult result, long minimum, long maximum)
     {
-        if (Value(result, option) is { } value && Convert.ToInt64(value) is var number && (number < minimum || number > maximum))
+        var text = result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number >= minimum && number <= maximum)
         {
-            result.AddError(maximum == long.MaxValue
-                ? $"{option.Name}: {number} is too small; the least is {minimum}."
-                : $"{option.Name}: {number} is not between {minimum} and {maximum}.");
+            return number;
         }
-    }
 
-    /// <summary>The value, or the default while its text cannot be read, which is reported elsewhere.</summary>
-    private static T? Value<T>(OptionResult result, Option<T> option) =>
-        result.Errors.Any() ? default : result.GetValue(option);
+        var range = maximum == long.MaxValue ? $"of at least {minimum}" : $"from {minimum} to {maximum}";
+        var name = (result.Parent as OptionResult)?.Option.Name;
+        result.AddError($"{name}: '{text}' is not a whole number {range}.");
+        return minimum;
+    }
 }

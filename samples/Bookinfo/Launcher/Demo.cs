@@ -70,6 +70,8 @@ internal sealed class Demo(LauncherOptions options)
         builder.Logging.AddConsole(static console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.AddServiceMesh();
         builder.Services.AddHttpClient();
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddHostedService<ParentWatch>();
         return builder.Build();
     }
 
@@ -115,7 +117,7 @@ internal sealed class Demo(LauncherOptions options)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var view = new LiveView(_statistics, _events, title, _time).RunAsync(console, table: !options.Json, end.Token);
+        var view = new LiveView(_statistics, _events, title, _time).RunAsync(console, table: !options.Json && !Console.IsErrorRedirected, end.Token);
         var load = driver.RunAsync(stop);
         var disturbance = DisturbAsync(driver, fleet, pacer, load, stop);
         try

@@ -76,7 +76,7 @@ internal sealed partial class ServiceProcess : IDisposable
     public void Terminate()
     {
         _endIsWanted = true;
-        if (!Signals.TryTerminate(_process.Id))
+        if (!Posix.TryTerminate(_process.Id))
         {
             _process.StandardInput.Close();
         }
@@ -128,8 +128,8 @@ internal sealed partial class ServiceProcess : IDisposable
     {
         await Task.WhenAll(ReadAsync(_process.StandardOutput), ReadAsync(_process.StandardError));
         await _process.WaitForExitAsync();
-        _address.TrySetCanceled();
-        if (!_endIsWanted)
+        var neverListened = _address.TrySetCanceled();
+        if (!_endIsWanted && !neverListened)
         {
             var last = string.Concat(Tail().Select(static line => $"{Environment.NewLine}    {line}"));
             _events.Write($"{Name} ended by itself with exit code {_process.ExitCode}. Its last lines:{last}");

@@ -8,16 +8,16 @@ public static class Reader
     public static string? NameOf(HttpRequest request) =>
         request.Headers[HeaderName] is [{ Length: > 0 } name] ? name : request.Cookies[HeaderName];
 
-    public static async Task<IResult> SignInAsync(HttpContext context)
+    public static async Task<IResult> SignInAsync(HttpRequest request, HttpResponse response)
     {
-        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        var form = await request.ReadFormAsync();
         var name = form["name"].ToString().Trim();
         if (name.Length is 0 or > 32 || !name.All(char.IsAsciiLetterOrDigit))
         {
             return Results.Text("A name has 1 to 32 letters and digits.", statusCode: StatusCodes.Status400BadRequest);
         }
 
-        context.Response.Cookies.Append(HeaderName, name, new CookieOptions
+        response.Cookies.Append(HeaderName, name, new CookieOptions
         {
             HttpOnly = true,
             SameSite = SameSiteMode.Strict,
@@ -25,9 +25,9 @@ public static class Reader
         return Results.Redirect("/productpage");
     }
 
-    public static IResult SignOut(HttpContext context)
+    public static IResult SignOut(HttpResponse response)
     {
-        context.Response.Cookies.Delete(HeaderName);
+        response.Cookies.Delete(HeaderName);
         return Results.Redirect("/productpage");
     }
 }
