@@ -22,4 +22,13 @@ public abstract class EndpointPicker
     public virtual void OnCompleted(EndpointState endpoint, TimeSpan latency, bool failed)
     {
     }
+
+    /// <summary>
+    /// Called once for a logical request, before its first pick: makes the cookie that ties the caller to an endpoint, if
+    /// the rule asks for one and the request has none. The key is kept in the request's options, where
+    /// <see cref="Pick"/> finds it.
+    /// </summary>
+    /// <param name="request">The request that is about to be sent.</param>
+    /// <returns>The <c>Set-Cookie</c> header to add to the response; <see langword="null"/> (usual) for none.</returns>
+    internal virtual string? CreateAffinityCookie(HttpRequestMessage request) => null;
 }

@@ -8,6 +8,7 @@ namespace Mesh.Discovery.Runtime;
 public sealed class EndpointState
 {
     private volatile Endpoint _endpoint;
+    private volatile bool _retired;
     private int _inFlight;
 
     /// <summary>Starts with nothing in flight.</summary>
@@ -41,11 +42,30 @@ public sealed class EndpointState
     internal PeakEwma Latency { get; } = new();
 
     /// <summary>The client's connections to this endpoint, made at the first attempt.</summary>
-    internal object? Transport;
+    internal IDisposable? Transport;
 
     internal void Enter() => Interlocked.Increment(ref _inFlight);
 
-    internal void Leave() => Interlocked.Decrement(ref _inFlight);
+    internal void Leave()
+    {
+        if (Interlocked.Decrement(ref _inFlight) == 0 && _retired)
+        {
+            Transport?.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// No view holds the endpoint any more: its connections close as soon as nothing is in flight. A caller that picked it
+    /// just before finds the transport disposed, which proves that nothing was sent, and picks again.
+    /// </summary>
+    internal void Retire()
+    {
+        _retired = true;
+        if (InFlight == 0)
+        {
+            Transport?.Dispose();
+        }
+    }
 
     /// <summary><c>reviews.prod 127.0.0.1:9081</c>.</summary>
     public override string ToString() => $"{Service} {Id}";

@@ -1,0 +1,81 @@
+using Mesh.Client.Transport;
+using Mesh.Discovery;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Mesh.Benchmarks;
+
+/// <summary>The three handler chains around the same stub: nothing, today's .NET choice, ours.</summary>
+internal static class PipelineContenders
+{
+    public static readonly string[] Names = ["bare", "dotnet", "mesh"];
+
+    public static HttpMessageInvoker Create(string name, Func<HttpMessageHandler> stub) => name switch
+    {
+        "bare" => new HttpMessageInvoker(stub()),
+        "dotnet" => CreateDotNet(stub),
+        _ => CreateMesh(stub),
+    };
+
+    /// <summary>Microsoft's standard resilience handler and service discovery with their defaults.</summary>
+    private static HttpMessageInvoker CreateDotNet(Func<HttpMessageHandler> stub)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Services:reviews:http:0"] = "http://127.0.0.1:9081",
+            ["Services:reviews:http:1"] = "http://127.0.0.1:9082",
+            ["Services:reviews:http:2"] = "http://127.0.0.1:9083",
+        }).Build());
+        services.AddLogging();
+        services.AddServiceDiscovery();
+        var client = services.AddHttpClient("reviews").ConfigurePrimaryHttpMessageHandler(stub).RemoveAllLoggers();
+        client.AddStandardResilienceHandler();
+        client.AddServiceDiscovery();
+        return Invoker(services.BuildServiceProvider());
+    }
+
+    /// <summary>
+    /// Everything that the library does today: header and path match, a 90/10 split, subsets, peak-EWMA, retries, total
+    /// and per-try timeout, outcome to the balancer, in-flight counts, metrics and span.
+    /// </summary>
+    private static HttpMessageInvoker CreateMesh(Func<HttpMessageHandler> stub)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        var settings = new Dictionary<string, string?>
+        {
+            ["Mesh:Destinations:reviews:Subsets:v1:Labels:version"] = "v1",
+            ["Mesh:Destinations:reviews:Subsets:v2:Labels:version"] = "v2",
+            ["Mesh:Destinations:reviews:LoadBalancer:Simple"] = "PEAK_EWMA",
+            ["Mesh:Routes:reviews:0:Match:0:Headers:end-user:Exact"] = "jason",
+            ["Mesh:Routes:reviews:0:Route:0:Subset"] = "v2",
+            ["Mesh:Routes:reviews:1:Match:0:Uri:Prefix"] = "/reviews",
+            ["Mesh:Routes:reviews:1:Route:0:Subset"] = "v1",
+            ["Mesh:Routes:reviews:1:Route:0:Weight"] = "90",
+            ["Mesh:Routes:reviews:1:Route:1:Subset"] = "v2",
+            ["Mesh:Routes:reviews:1:Route:1:Weight"] = "10",
+        };
+        for (var i = 0; i < 6; i++)
+        {
+            settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = $"http://127.0.0.1:{9081 + i}";
+            settings[$"Mesh:Services:reviews:Endpoints:{i}:Labels:version"] = i < 3 ? "v1" : "v2";
+        }
+
+        builder.Configuration.AddInMemoryCollection(settings);
+        builder.Services.AddSingleton<IEndpointHandlerFactory>(new StubFactory(stub));
+        builder.AddServiceMesh();
+        builder.Services.AddHttpClient("reviews").RemoveAllLoggers();
+        var host = builder.Build();
+        host.Start();
+        return Invoker(host.Services);
+    }
+
+    private static HttpMessageInvoker Invoker(IServiceProvider services) =>
+        new(services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler("reviews"));
+
+    private sealed class StubFactory(Func<HttpMessageHandler> stub) : IEndpointHandlerFactory
+    {
+        public HttpMessageHandler Create(Endpoint endpoint) => stub();
+    }
+}

@@ -1,0 +1,14 @@
+using BenchmarkDotNet.Running;
+using Mesh.Benchmarks;
+
+// Verbs print one JSON object and need no further arguments; everything else goes to BenchmarkDotNet.
+switch (args)
+{
+    case ["pick", .. var rest]:
+        return PickCommand.Run(rest);
+    case ["pipeline", ..]:
+        return await PipelineCommand.RunAsync();
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        return 0;
+}

@@ -1,0 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Mesh.Client;
+
+internal sealed record MeshBuilder(IServiceCollection Services) : IMeshBuilder;

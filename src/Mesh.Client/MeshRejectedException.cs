@@ -1,0 +1,53 @@
+namespace Mesh.Client;
+
+/// <summary>
+/// The mesh itself refused a request, or gave it up: nothing in it came from the callee. It is an
+/// <see cref="HttpRequestException"/>, so that existing handling of failed requests covers it.
+/// </summary>
+public abstract class MeshRejectedException : HttpRequestException
+{
+    private protected MeshRejectedException(string message, HttpRequestError error, Exception? inner = null)
+        : base(error, message, inner)
+    {
+    }
+}
+
+/// <summary>The destination has no endpoint that may take traffic.</summary>
+public sealed class NoHealthyEndpointException : MeshRejectedException
+{
+    internal NoHealthyEndpointException(string destination, string message)
+        : base(message, HttpRequestError.ConnectionError) => Destination = destination;
+
+    /// <summary>The destination: <c>reviews.prod/v2</c>.</summary>
+    public string Destination { get; }
+}
+
+/// <summary>The service has routes, and none of them matches the request (Envoy: 404 with the flag NR).</summary>
+public sealed class NoRouteException : MeshRejectedException
+{
+    internal NoRouteException(string service, string message)
+        : base(message, HttpRequestError.Unknown) => Service = service;
+
+    /// <summary>The service: <c>reviews.prod</c>.</summary>
+    public string Service { get; }
+}
+
+/// <summary>The mesh does not know the host, and <c>Mesh:Outbound:UnknownHosts</c> is <c>Refuse</c>.</summary>
+public sealed class UnknownHostException : MeshRejectedException
+{
+    internal UnknownHostException(string host)
+        : base($"The mesh does not know the host '{host}', and Mesh:Outbound:UnknownHosts is Refuse. Declare it by a "
+            + "ServiceEntry or in Mesh:Services, or set UnknownHosts to Allow.", HttpRequestError.NameResolutionError) => Host = host;
+
+    /// <summary>The host that was called.</summary>
+    public string Host { get; }
+}
+
+/// <summary>The time for the request is over; the inner exception is a <see cref="TimeoutException"/>.</summary>
+public sealed class DeadlineExceededException : MeshRejectedException
+{
+    internal DeadlineExceededException(string message, Exception? last)
+        : base(message, HttpRequestError.Unknown, new TimeoutException(message, last))
+    {
+    }
+}

@@ -1,0 +1,41 @@
+namespace Mesh.Client.Pipeline;
+
+/// <summary>How an attempt failed, as far as it decides about another one.</summary>
+internal enum AttemptFailure
+{
+    /// <summary>Nothing that another attempt would mend.</summary>
+    Final,
+
+    /// <summary>There was no connection, or it was closed before use: the request was provably not sent.</summary>
+    Unsent,
+
+    /// <summary>The callee refused the stream before it did anything (HTTP/2 REFUSED_STREAM).</summary>
+    Refused,
+
+    /// <summary>The connection broke before a response: it is not known what the callee has done.</summary>
+    Reset,
+
+    /// <summary>The attempt's own time was over.</summary>
+    TimedOut,
+}
+
+/// <summary>Tells failures apart by what the transport throws.</summary>
+internal static class AttemptFailures
+{
+    /// <summary>RFC 9113, section 7.</summary>
+    private const long RefusedStream = 0x7;
+
+    public static AttemptFailure Classify(Exception exception) => exception switch
+    {
+        // The endpoint was retired between pick and send.
+        ObjectDisposedException => AttemptFailure.Unsent,
+        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
+            or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError } => AttemptFailure.Unsent,
+        HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => AttemptFailure.Refused,
+        HttpProtocolException { ErrorCode: RefusedStream } => AttemptFailure.Refused,
+        HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded
+            or HttpRequestError.VersionNegotiationError or HttpRequestError.UserAuthenticationError } => AttemptFailure.Final,
+        HttpRequestException or IOException => AttemptFailure.Reset,
+        _ => AttemptFailure.Final,
+    };
+}

@@ -1,0 +1,165 @@
+using System.Collections.Concurrent;
+
+namespace Mesh.Client.Pipeline;
+
+/// <summary>
+/// The time limits of all attempts under way, watched by one timer.
+/// </summary>
+/// <remarks>
+/// <para>Starting and stopping a timer for each attempt would cost more than choosing its endpoint. Here an attempt only
+/// writes down when it must end; one timer looks over all of them every <see cref="Tick"/> while there are any, and sleeps
+/// when there are none. A limit thus fires up to one tick late, or a tenth of a short limit late: below ten ticks an
+/// attempt gets a timer of its own.</para>
+/// <para>A limit is used again and again. Its deadline decides who owns it: the attempt takes it back by exchanging the
+/// deadline for <see cref="AttemptTimeout.Idle"/>, the timer by exchanging it for <see cref="AttemptTimeout.Expired"/>;
+/// whoever comes second sees that and leaves it alone, so a late timer never cancels the next attempt.</para>
+/// </remarks>
+internal sealed class AttemptTimeouts : IDisposable
+{
+    public static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>As many as attempts were ever under way at once, within reason.</summary>
+    private const int Capacity = 64 * 1024;
+
+    private readonly TimeProvider _time;
+    private readonly ConcurrentQueue<AttemptTimeout> _idle = new();
+    private readonly Lock _lock = new();
+    private readonly Stack<int> _free = new();
+    private readonly ITimer _timer;
+    private readonly long _shortest;
+    private AttemptTimeout? _first;
+    private AttemptTimeout?[] _watched = new AttemptTimeout?[64];
+    private int _used;
+    private int _isTicking;
+
+    public AttemptTimeouts(TimeProvider time)
+    {
+        _time = time;
+        _shortest = (long)((Tick * 10).TotalSeconds * time.TimestampFrequency);
+        using (ExecutionContext.SuppressFlow())
+        {
+            _timer = time.CreateTimer(static state => ((AttemptTimeouts)state!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Starts a limit.</summary>
+    /// <param name="limit">How long; infinite for none.</param>
+    /// <param name="now">The present timestamp.</param>
+    public AttemptTimeout Rent(TimeSpan limit, long now)
+    {
+        var timeout = Interlocked.Exchange(ref _first, null);
+        if (timeout is null && !_idle.TryDequeue(out timeout))
+        {
+            timeout = new AttemptTimeout();
+        }
+
+        if (limit == Timeout.InfiniteTimeSpan)
+        {
+            timeout.Start(long.MaxValue - 1);
+            return timeout;
+        }
+
+        var ticks = (long)(limit.Ticks * (double)_time.TimestampFrequency / TimeSpan.TicksPerSecond);
+        timeout.Start(now + ticks);
+        if (ticks < _shortest)
+        {
+            timeout.StartTimer(limit, _time);
+        }
+        else
+        {
+            Watch(timeout);
+        }
+
+        return timeout;
+    }
+
+    /// <summary>Ends a limit.</summary>
+    /// <param name="timeout">What <see cref="Rent"/> gave.</param>
+    /// <param name="canBeReused">False while somebody may still hold its token.</param>
+    public void Return(AttemptTimeout timeout, bool canBeReused)
+    {
+        if (!timeout.TryStop() || !canBeReused || !timeout.TryReset())
+        {
+            Forget(timeout);
+        }
+        else if (Interlocked.CompareExchange(ref _first, timeout, null) is not null)
+        {
+            if (_idle.Count < Capacity)
+            {
+                _idle.Enqueue(timeout);
+            }
+            else
+            {
+                Forget(timeout);
+            }
+        }
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void Watch(AttemptTimeout timeout)
+    {
+        if (timeout.Slot < 0)
+        {
+            lock (_lock)
+            {
+                if (!_free.TryPop(out var slot))
+                {
+                    slot = _used++;
+                    if (slot == _watched.Length)
+                    {
+                        Array.Resize(ref _watched, slot * 2);
+                    }
+                }
+
+                timeout.Slot = slot;
+                _watched[slot] = timeout;
+            }
+        }
+
+        if (Volatile.Read(ref _isTicking) == 0 && Interlocked.Exchange(ref _isTicking, 1) == 0)
+        {
+            _timer.Change(Tick, Tick);
+        }
+    }
+
+    private void Forget(AttemptTimeout timeout)
+    {
+        if (timeout.Slot >= 0)
+        {
+            lock (_lock)
+            {
+                _watched[timeout.Slot] = null;
+                _free.Push(timeout.Slot);
+            }
+        }
+    }
+
+    private void Look()
+    {
+        var now = _time.GetTimestamp();
+        var anyUnderWay = false;
+        foreach (var timeout in Volatile.Read(ref _watched))
+        {
+            anyUnderWay |= timeout is not null && timeout.Look(now);
+        }
+
+        if (anyUnderWay)
+        {
+            return;
+        }
+
+        _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Interlocked.Exchange(ref _isTicking, 0);
+
+        // An attempt that started between the look and the line above saw the timer still going.
+        foreach (var timeout in Volatile.Read(ref _watched))
+        {
+            if (timeout is { IsUnderWay: true } && Interlocked.Exchange(ref _isTicking, 1) == 0)
+            {
+                _timer.Change(Tick, Tick);
+                break;
+            }
+        }
+    }
+}

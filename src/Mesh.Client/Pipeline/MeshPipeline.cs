@@ -1,0 +1,396 @@
+using System.Diagnostics;
+using System.Net;
+using Mesh.Client.LoadBalancing;
+using Mesh.Client.Telemetry;
+using Mesh.Client.Transport;
+using Mesh.Discovery;
+using Mesh.Discovery.Routing;
+using Mesh.Discovery.Runtime;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Client.Pipeline;
+
+/// <summary>
+/// Everything that happens to an outbound request, for all clients of the process.
+/// </summary>
+/// <remarks>
+/// <para>The order, from the outside in, and why it is so:</para>
+/// <list type="number">
+/// <item>trace span and metrics: they see the logical request as its caller does, retries and pauses included;</item>
+/// <item>total timeout: everything below shares it;</item>
+/// <item>route match, then the draw of the split, once for each logical request: a retry never changes sides;</item>
+/// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
+/// <item>load balancer pick, away from endpoints that were tried;</item>
+/// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
+/// <item>outcome of the attempt: to the balancer, before anybody decides about another one;</item>
+/// <item>transport: the endpoint's own connections.</item>
+/// </list>
+/// <para>A host that the mesh does not know never gets here: it goes to the client's own handler, unchanged.</para>
+/// <para>One request is one async method, because each further layer costs 72 to 130 bytes and tens of nanoseconds. What a
+/// request reads is taken from one snapshot reference; nothing here locks. Only what goes wrong leaves the method.</para>
+/// </remarks>
+internal sealed partial class MeshPipeline
+{
+    /// <summary>Linkerd: bodies above 64 KiB are not sent twice.</summary>
+    private const long ReplayCap = 64 * 1024;
+
+    private readonly MeshRuntime _runtime;
+    private readonly PickerCache _pickers;
+    private readonly EndpointTransport _transport;
+    private readonly AttemptTimeouts _timeouts;
+    private readonly MeshClientTelemetry _telemetry;
+    private readonly OutboundOptions _options;
+    private readonly TimeProvider _time;
+    private readonly IRandomSource _random;
+    private readonly ILogger<MeshPipeline> _logger;
+
+    public MeshPipeline(
+        MeshRuntime runtime,
+        PickerCache pickers,
+        EndpointTransport transport,
+        AttemptTimeouts timeouts,
+        MeshClientTelemetry telemetry,
+        MeshOptions options,
+        TimeProvider time,
+        IRandomSource random,
+        ILogger<MeshPipeline> logger)
+    {
+        _runtime = runtime;
+        _pickers = pickers;
+        _transport = transport;
+        _timeouts = timeouts;
+        _telemetry = telemetry;
+        _options = options.Outbound;
+        _time = time;
+        _random = random;
+        _logger = logger;
+    }
+
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel) =>
+        _runtime.Current.Find(request.RequestUri!.Host) is { } service
+            ? SendAsync(request, service, client, cancel)
+            : SendUnknownAsync(request, client, cancel);
+
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage original, ServiceState service, MeshHandler client, CancellationToken cancel)
+    {
+        var start = _time.GetTimestamp();
+        var decision = service.Routes.Decide(original, _random);
+        using var activity = _telemetry.Start(service, decision);
+        if (decision.Arm is not { } arm)
+        {
+            var own = decision.Route is { } answering
+                ? RouteAnswers.Create(answering, original)
+                : throw NoRoute(service, original, start);
+            _telemetry.Completed(activity, service, original, own, null, _time.GetElapsedTime(start));
+            return client.FollowsRedirects && Redirects.IsRedirect(own)
+                ? await FollowAsync(original, own, client, cancel).ConfigureAwait(false)
+                : own;
+        }
+
+        var route = decision.Route!;
+        var destination = arm.Destination.ForPort(original.RequestUri!.Port);
+        var request = route.ChangesRequest ? Change(original, decision) : original;
+        var retries = route.Retries;
+        var (total, perTry) = Timeouts(route, original);
+
+        EndpointState[] tried = [];
+        Exception? lastError = null;
+        string? cookie = null;
+        var attemptStart = start;
+        for (var attempt = 0; ; attempt++)
+        {
+            var view = destination.View;
+            if (view.Endpoints.Length == 0)
+            {
+                if (view.IsPassThrough)
+                {
+                    return await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false);
+                }
+
+                view = await WaitForViewAsync(destination, original, start, lastError, cancel).ConfigureAwait(false);
+            }
+
+            var limit = Limit(total, perTry, start, attempt);
+            if (limit == TimeSpan.Zero)
+            {
+                throw TooLate(destination, original, start, total, attempt, lastError);
+            }
+
+            var picker = _pickers.Get(view);
+            if (attempt == 0)
+            {
+                cookie = picker.CreateAffinityCookie(request);
+            }
+
+            var endpoint = picker.Pick(new PickContext(request, tried));
+            if (attempt > 0)
+            {
+                attemptStart = _time.GetTimestamp();
+            }
+
+            // A caller that is gone already is not worth a connection.
+            cancel.ThrowIfCancellationRequested();
+            endpoint.Enter();
+            var timeout = _timeouts.Rent(limit, attemptStart);
+            var registration = cancel.UnsafeRegister(static state => ((AttemptTimeout)state!).Cancel(), timeout);
+            HttpResponseMessage? response = null;
+            AttemptFailure failure;
+            try
+            {
+                response = await _transport.Get(endpoint).SendAsync(request, timeout.Token).ConfigureAwait(false);
+                failure = AttemptFailure.Final;
+            }
+            catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
+            {
+                failure = AttemptFailure.TimedOut;
+                lastError = e;
+            }
+            catch (Exception e) when (!cancel.IsCancellationRequested && AttemptFailures.Classify(e) != AttemptFailure.Final)
+            {
+                failure = AttemptFailures.Classify(e);
+                lastError = e;
+            }
+            catch (Exception e)
+            {
+                endpoint.Leave();
+                _telemetry.Completed(activity, service, original, null, e, _time.GetElapsedTime(start));
+                throw;
+            }
+            finally
+            {
+                registration.Dispose();
+
+                // While a body may still be on its way, its sender holds the token.
+                _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
+            }
+
+            var end = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
+            if (picker.MeasuresLatency)
+            {
+                picker.OnCompleted(endpoint, _time.GetElapsedTime(attemptStart, end), response is null);
+            }
+
+            if (response is not null)
+            {
+                var isGood = (int)response.StatusCode < 400 && (retries.Conditions & RetryConditions.Grpc) == 0;
+                if (isGood || attempt >= retries.Attempts || !RetryDecision.Allows(retries, response, request)
+                    || !await PrepareRetryAsync(request, destination, endpoint, AttemptFailure.Final, attempt, total, start, view, cancel)
+                        .ConfigureAwait(false))
+                {
+                    Finish(response, endpoint, original, route, arm);
+                    if (cookie is not null)
+                    {
+                        response.Headers.TryAddWithoutValidation("Set-Cookie", cookie);
+                    }
+
+                    _telemetry.Completed(activity, service, original, response, null, _time.GetElapsedTime(start, end));
+                    return client.FollowsRedirects && Redirects.IsRedirect(response)
+                        ? await FollowAsync(original, response, client, cancel).ConfigureAwait(false)
+                        : response;
+                }
+
+                response.Dispose();
+                endpoint.Leave();
+                lastError = null;
+            }
+            else
+            {
+                endpoint.Leave();
+                if (attempt >= retries.Attempts || !RetryDecision.Allows(retries, failure, request)
+                    || !await PrepareRetryAsync(request, destination, endpoint, failure, attempt, total, start, view, cancel)
+                        .ConfigureAwait(false))
+                {
+                    var error = failure == AttemptFailure.TimedOut
+                        ? TooLate(destination, original, start, limit, attempt + 1, lastError)
+                        : null;
+                    _telemetry.Completed(activity, service, original, null, error ?? lastError!, _time.GetElapsedTime(start));
+                    if (error is not null)
+                    {
+                        throw error;
+                    }
+
+                    System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(lastError!);
+                }
+            }
+
+            tried = [.. tried, endpoint];
+            _telemetry.Retrying(service, activity);
+        }
+    }
+
+    /// <summary>Hands the answer over: in flight until its body is read, headers changed as the route says.</summary>
+    private static void Finish(
+        HttpResponseMessage response, EndpointState endpoint, HttpRequestMessage original, Route route, RouteArm arm)
+    {
+        response.RequestMessage = original;
+        if (response.Content.Headers.ContentLength == 0 || original.Method == HttpMethod.Head
+            || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
+        {
+            endpoint.Leave();
+        }
+        else
+        {
+            response.Content = new TrackedContent(response.Content, endpoint);
+        }
+
+        arm.ResponseHeaders?.Apply(response);
+        route.ResponseHeaders?.Apply(response);
+    }
+
+    private static HttpRequestMessage Change(HttpRequestMessage original, RouteDecision decision)
+    {
+        var route = decision.Route!;
+        var uri = route.Rewrite?.Apply(original.RequestUri!, decision.Match?.Uri) ?? original.RequestUri!;
+        var copy = RequestCopy.Create(original, uri);
+        decision.Arm!.RequestHeaders?.Apply(copy);
+        route.RequestHeaders?.Apply(copy);
+        if (route.Rewrite?.Authority is { } authority)
+        {
+            copy.Headers.Host = authority;
+        }
+
+        return copy;
+    }
+
+    /// <summary>A gRPC call has its own deadline and may stream for hours: only what its route says holds for it.</summary>
+    private (TimeSpan Total, TimeSpan PerTry) Timeouts(Route route, HttpRequestMessage request)
+    {
+        if (request.Content is { } content
+            && content.Headers.NonValidated.TryGetValues("Content-Type", out var type)
+            && type.ToString().StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase))
+        {
+            return (route.Timeout ?? TimeSpan.Zero, route.Retries.PerTryTimeout ?? TimeSpan.Zero);
+        }
+
+        // As in Istio, a route's own timeout is also the limit of each of its tries unless it gives one.
+        return (route.Timeout ?? _options.Timeout,
+            route.Retries.PerTryTimeout ?? (route.Timeout is null ? _options.PerTryTimeout : TimeSpan.Zero));
+    }
+
+    /// <summary>How long the next attempt may take; zero if the time is over, infinite if there is no limit.</summary>
+    private TimeSpan Limit(TimeSpan total, TimeSpan perTry, long start, int attempt)
+    {
+        var left = total;
+        if (total > TimeSpan.Zero && attempt > 0)
+        {
+            left = total - _time.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero)
+            {
+                return TimeSpan.Zero;
+            }
+        }
+
+        return left <= TimeSpan.Zero ? (perTry > TimeSpan.Zero ? perTry : Timeout.InfiniteTimeSpan)
+            : perTry > TimeSpan.Zero && perTry < left ? perTry
+            : left;
+    }
+
+    /// <summary>Whether another attempt can be made; if so, after the pause.</summary>
+    private async ValueTask<bool> PrepareRetryAsync(
+        HttpRequestMessage request, DestinationState destination, EndpointState endpoint, AttemptFailure failure, int attempt,
+        TimeSpan total, long start, DestinationView view, CancellationToken cancel)
+    {
+        if (failure != AttemptFailure.Unsent && !RetryDecision.CanReplay(request.Content, ReplayCap))
+        {
+            Log.BodyNotReplayable(_logger, request.Method.Method, destination.Name, ReplayCap);
+            return false;
+        }
+
+        // The transport put its own trace context there for the first attempt; the next one gets a new one.
+        if (Activity.Current is not null)
+        {
+            request.Headers.Remove("traceparent");
+            request.Headers.Remove("tracestate");
+        }
+
+        Log.Retrying(_logger, destination.Name, endpoint.Id, failure, attempt + 1);
+        if (failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length)
+        {
+            return true;
+        }
+
+        var pause = RetryDecision.Backoff(attempt + 1, _random.NextDouble());
+        if (total > TimeSpan.Zero && _time.GetElapsedTime(start) + pause >= total)
+        {
+            return false;
+        }
+
+        await Task.Delay(pause, _time, cancel).ConfigureAwait(false);
+        return true;
+    }
+
+    private async ValueTask<DestinationView> WaitForViewAsync(
+        DestinationState destination, HttpRequestMessage request, long start, Exception? last, CancellationToken cancel)
+    {
+        await _runtime.WaitForEndpointsAsync(destination, cancel).ConfigureAwait(false);
+        var view = destination.View;
+        if (view.Endpoints.Length > 0)
+        {
+            return view;
+        }
+
+        var all = destination.Service.Endpoints.Length;
+        var known = all == 0 ? "the service has none at all" : $"the service has {all}, none of which fits";
+        var error = new NoHealthyEndpointException(
+            destination.Name,
+            $"{request.Method} {request.RequestUri}: the destination {destination.Name} has no endpoint that may take traffic ({known}).");
+        _telemetry.Completed(null, destination.Service, request, null, last ?? error, _time.GetElapsedTime(start));
+        throw error;
+    }
+
+    private async Task<HttpResponseMessage> SendUnknownAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel)
+    {
+        var host = request.RequestUri!.Host;
+        if (!_runtime.Synced.IsCompleted)
+        {
+            await _runtime.StartAsync(cancel).ConfigureAwait(false);
+            await _runtime.WaitForSyncAsync(_options.FirstViewTimeout, cancel).ConfigureAwait(false);
+            if (_runtime.Current.Find(host) is { } service)
+            {
+                return await SendAsync(request, service, client, cancel).ConfigureAwait(false);
+            }
+        }
+
+        return _options.UnknownHosts == UnknownHosts.Allow
+            ? await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false)
+            : throw new UnknownHostException(host);
+    }
+
+    /// <summary>Follows redirects as the client's own handler would have, through the mesh.</summary>
+    private async Task<HttpResponseMessage> FollowAsync(
+        HttpRequestMessage request, HttpResponseMessage response, MeshHandler client, CancellationToken cancel)
+    {
+        for (var left = client.MaxRedirects; left > 0 && Redirects.Next(request, response) is { } next; left--)
+        {
+            response.Dispose();
+            request = next;
+            response = await SendAsync(request, client.WithoutRedirects, cancel).ConfigureAwait(false);
+        }
+
+        return response;
+    }
+
+    private NoRouteException NoRoute(ServiceState service, HttpRequestMessage request, long start)
+    {
+        var error = new NoRouteException(service.Name.ToString(),
+            $"{request.Method} {request.RequestUri}: none of the {service.Routes.Routes.Length} routes of {service.Name} "
+            + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
+        _telemetry.Completed(null, service, request, null, error, _time.GetElapsedTime(start));
+        return error;
+    }
+
+    private DeadlineExceededException TooLate(
+        DestinationState destination, HttpRequestMessage request, long start, TimeSpan limit, int attempts, Exception? last) =>
+        new($"{request.Method} {request.RequestUri}: no response from {destination.Name} within {limit.TotalSeconds:0.###} s "
+            + $"(attempt {attempts}, {_time.GetElapsedTime(start).TotalSeconds:0.###} s in all).", last);
+
+    private static partial class Log
+    {
+        [LoggerMessage(201, LogLevel.Information, "{Method} to {Destination} is not tried again: its body cannot be sent twice (not in memory, not seekable, or over {Cap} bytes).")]
+        public static partial void BodyNotReplayable(ILogger logger, string method, string destination, long cap);
+
+        [LoggerMessage(202, LogLevel.Debug, "Attempt {Attempt} to {Destination} at {Endpoint} failed ({Failure}); trying again.")]
+        public static partial void Retrying(ILogger logger, string destination, string endpoint, AttemptFailure failure, int attempt);
+    }
+}

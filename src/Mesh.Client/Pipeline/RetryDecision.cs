@@ -1,0 +1,89 @@
+using System.Net.Http.Json;
+using Mesh.Discovery.Routing;
+
+namespace Mesh.Client.Pipeline;
+
+/// <summary>Whether a failed attempt may be followed by another one. Pure.</summary>
+internal static class RetryDecision
+{
+    /// <summary>Envoy: base interval 25 ms, at most ten times that, full jitter.</summary>
+    private const double BaseSeconds = 0.025;
+
+    public static bool Allows(RetryPolicy policy, AttemptFailure failure, HttpRequestMessage request)
+    {
+        var conditions = policy.Conditions;
+        return failure switch
+        {
+            AttemptFailure.Unsent => conditions.HasFlag(RetryConditions.ConnectFailure),
+            AttemptFailure.Refused => conditions.HasFlag(RetryConditions.RefusedStream),
+            AttemptFailure.Reset or AttemptFailure.TimedOut =>
+                conditions.HasFlag(RetryConditions.Reset) && (policy.AnyMethod || IsIdempotent(request)),
+            _ => false,
+        };
+    }
+
+    public static bool Allows(RetryPolicy policy, HttpResponseMessage response, HttpRequestMessage request)
+    {
+        var conditions = policy.Conditions;
+        var status = (int)response.StatusCode;
+        var wanted = status switch
+        {
+            >= 500 => conditions.HasFlag(RetryConditions.ServerError)
+                || (status is 502 or 503 or 504 && conditions.HasFlag(RetryConditions.GatewayError)),
+            409 => conditions.HasFlag(RetryConditions.Retriable4xx),
+            200 => (conditions & RetryConditions.Grpc) != 0 && IsRetriableGrpc(conditions, response),
+            _ => false,
+        };
+        if (!wanted && conditions.HasFlag(RetryConditions.StatusCodes))
+        {
+            wanted = Array.IndexOf(policy.Statuses, status) >= 0;
+        }
+
+        return wanted && (policy.AnyMethod || IsIdempotent(request));
+    }
+
+    /// <summary>The pause before attempt <paramref name="attempt"/> (the first retry is 1): none while there is another endpoint and nothing was sent.</summary>
+    public static TimeSpan Backoff(int attempt, double random) =>
+        TimeSpan.FromSeconds(BaseSeconds * Math.Min(1 << Math.Min(attempt - 1, 8), 10) * random);
+
+    /// <summary>RFC 9110, section 9.2.2, or a request that carries its own key.</summary>
+    public static bool IsIdempotent(HttpRequestMessage request)
+    {
+        var method = request.Method;
+        return method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Put || method == HttpMethod.Delete
+            || method == HttpMethod.Options || method == HttpMethod.Trace
+            || request.Headers.NonValidated.Contains("Idempotency-Key");
+    }
+
+    /// <summary>
+    /// Whether the body can be sent a second time: there is none, or it is in memory, or a stream that can seek; at most
+    /// <paramref name="cap"/> bytes. Anything else may be consumed, and some contents then send nothing without a word.
+    /// </summary>
+    public static bool CanReplay(HttpContent? content, long cap) => content switch
+    {
+        null => true,
+        ByteArrayContent or ReadOnlyMemoryContent or JsonContent => (content.Headers.ContentLength ?? 0) <= cap,
+        StreamContent => content.Headers.ContentLength <= cap,
+        _ => false,
+    };
+
+    /// <summary>A gRPC call that failed before its first message says so in its headers (trailers-only).</summary>
+    private static bool IsRetriableGrpc(RetryConditions conditions, HttpResponseMessage response)
+    {
+        if (!response.Headers.NonValidated.TryGetValues("grpc-status", out var status))
+        {
+            return false;
+        }
+
+        var condition = status.ToString() switch
+        {
+            "1" => RetryConditions.GrpcCancelled,
+            "4" => RetryConditions.GrpcDeadlineExceeded,
+            "8" => RetryConditions.GrpcResourceExhausted,
+            "13" => RetryConditions.GrpcInternal,
+            "14" => RetryConditions.GrpcUnavailable,
+            _ => RetryConditions.None,
+        };
+        return condition != RetryConditions.None && conditions.HasFlag(condition);
+    }
+}

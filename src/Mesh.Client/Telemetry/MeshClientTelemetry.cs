@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Mesh.Discovery.Routing;
+using Mesh.Discovery.Runtime;
+
+namespace Mesh.Client.Telemetry;
+
+/// <summary>Metrics and spans of outbound requests; costs a check each where nobody listens.</summary>
+internal sealed class MeshClientTelemetry
+{
+    /// <summary>The name of the meter and of the activity source.</summary>
+    public const string Name = "Mesh.Client";
+
+    private static readonly ActivitySource s_source = new(Name);
+
+    private readonly Histogram<double> _duration;
+    private readonly Counter<long> _retries;
+
+    public MeshClientTelemetry(IMeterFactory meters)
+    {
+        var meter = meters.Create(Name);
+        _duration = meter.CreateHistogram<double>(
+            "mesh.client.request.duration", "s", "From the call until the response's headers, retries included.");
+        _retries = meter.CreateCounter<long>("mesh.client.retries", "{attempt}", "Attempts after the first.");
+    }
+
+    /// <summary>Whether somebody wants to know how long requests take.</summary>
+    public bool IsMeasuring => _duration.Enabled;
+
+    public Activity? Start(ServiceState service, RouteDecision decision) =>
+        s_source.HasListeners() ? StartCore(service, decision) : null;
+
+    public void Retrying(ServiceState service, Activity? activity)
+    {
+        if (_retries.Enabled)
+        {
+            _retries.Add(1, new KeyValuePair<string, object?>("mesh.service", service.Name.ToString()));
+        }
+
+        activity?.AddEvent(new ActivityEvent("retry"));
+    }
+
+    /// <summary>Called once for each logical request.</summary>
+    public void Completed(
+        Activity? activity, ServiceState service, HttpRequestMessage request, HttpResponseMessage? response, Exception? error, TimeSpan duration)
+    {
+        if (_duration.Enabled)
+        {
+            Record(service, request, response, error, duration);
+        }
+
+        if (activity is not null)
+        {
+            if (error is not null)
+            {
+                activity.SetStatus(ActivityStatusCode.Error, error.Message);
+            }
+            else
+            {
+                activity.SetTag("http.response.status_code", (int)response!.StatusCode);
+            }
+        }
+    }
+
+    private static Activity? StartCore(ServiceState service, RouteDecision decision)
+    {
+        var activity = s_source.StartActivity("mesh " + service.Name, ActivityKind.Internal);
+        if (activity is { IsAllDataRequested: true })
+        {
+            activity.SetTag("mesh.service", service.Name.ToString());
+            activity.SetTag("mesh.route", decision.Route?.Name);
+            activity.SetTag("mesh.destination", decision.Arm?.Destination.Name);
+        }
+
+        return activity;
+    }
+
+    private void Record(
+        ServiceState service, HttpRequestMessage request, HttpResponseMessage? response, Exception? error, TimeSpan duration)
+    {
+        var tags = new TagList
+        {
+            { "mesh.service", service.Name.ToString() },
+            { "http.request.method", request.Method.Method },
+        };
+        if (response is not null)
+        {
+            tags.Add("http.response.status_code", (int)response.StatusCode);
+        }
+        else
+        {
+            tags.Add("error.type", error?.GetType().FullName);
+        }
+
+        _duration.Record(duration.TotalSeconds, tags);
+    }
+}

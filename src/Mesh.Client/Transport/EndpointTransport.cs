@@ -1,0 +1,22 @@
+using Mesh.Discovery.Runtime;
+
+namespace Mesh.Client.Transport;
+
+/// <summary>Finds or makes an endpoint's invoker, which lives on the endpoint itself and outlives every client.</summary>
+internal sealed class EndpointTransport(IEndpointHandlerFactory factory)
+{
+    public HttpMessageInvoker Get(EndpointState endpoint) => (HttpMessageInvoker?)endpoint.Transport ?? Create(endpoint);
+
+    private HttpMessageInvoker Create(EndpointState endpoint)
+    {
+        var made = new HttpMessageInvoker(factory.Create(endpoint.Endpoint), disposeHandler: true);
+        var other = (HttpMessageInvoker?)Interlocked.CompareExchange(ref endpoint.Transport, made, null);
+        if (other is null)
+        {
+            return made;
+        }
+
+        made.Dispose();
+        return other;
+    }
+}

@@ -1,0 +1,213 @@
+using Mesh.Discovery.Rules;
+using Mesh.Discovery.Rules.Reading;
+
+namespace Mesh.Discovery.Istio;
+
+/// <summary>Reads Istio's documents: <c>networking.istio.io</c> VirtualService, DestinationRule and ServiceEntry.</summary>
+internal static class IstioDocumentReader
+{
+    private const string Group = "networking.istio.io";
+
+    private static readonly string[] s_versions = ["v1", "v1beta1", "v1alpha3"];
+
+    private static readonly string[] s_kinds = ["VirtualService", "DestinationRule", "ServiceEntry"];
+
+    /// <summary>Kinds of the group that are Istio's but not ours.</summary>
+    private static readonly string[] s_otherKinds =
+        ["Gateway", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"];
+
+    /// <summary>Reads a document; a Kubernetes <c>List</c>, as <c>kubectl get -o yaml</c> prints it, holds several.</summary>
+    /// <param name="document">The document.</param>
+    /// <param name="namespace">The namespace of documents that do not name theirs.</param>
+    /// <param name="strict">Whether what is not supported is an error.</param>
+    public static IReadOnlyList<RuleDocument> Read(YamlDocument document, string @namespace, bool strict)
+    {
+        var reading = new RuleReading(RuleDialect.Istio, @namespace, strict);
+        var root = new RuleValue(reading, document.Root, "");
+        if (root.Node is MapNode map && IsList(map))
+        {
+            return ReadList(document, root, @namespace, strict);
+        }
+
+        return [Read(root, document.Issues)];
+    }
+
+    private static bool IsList(MapNode map) =>
+        map.Find("kind")?.Value is ScalarNode { Text: "List" } && map.Find("apiVersion")?.Value is ScalarNode { Text: "v1" };
+
+    private static List<RuleDocument> ReadList(YamlDocument document, RuleValue root, string @namespace, bool strict)
+    {
+        var result = new List<RuleDocument>();
+        var list = root.Object()!;
+        list.Ignore("apiVersion", "kind", "metadata");
+        foreach (var item in list.Items("items"))
+        {
+            result.Add(Read(item with { Reading = new RuleReading(RuleDialect.Istio, @namespace, strict) }, []));
+        }
+
+        list.Done();
+        if (document.Issues.Count > 0 || root.Reading.Issues.Count > 0)
+        {
+            result.Add(new RuleDocument("", null, [.. document.Issues, .. root.Reading.Issues]));
+        }
+
+        return result;
+    }
+
+    private static RuleDocument Read(RuleValue root, IReadOnlyList<RuleIssue> before)
+    {
+        var reading = root.Reading;
+        var rule = root.Object() is { } map ? ReadRoot(map) : null;
+        var hasErrors = reading.HasErrors || before.Any(static issue => issue.Severity == IssueSeverity.Error);
+        var named = before.Select(issue => issue with { Location = issue.Location with { Document = reading.Document } });
+        return new RuleDocument(reading.Document, hasErrors ? null : rule, [.. named, .. reading.Issues]);
+    }
+
+    private static RuleConfig? ReadRoot(ObjectReader root)
+    {
+        var reading = root.Reading;
+        var apiVersion = root.RequireText("apiVersion") ?? "";
+        var kind = root.RequireText("kind") ?? "";
+        var metadata = root.Object("metadata");
+        var name = metadata is not null && metadata.Node.Find("name")?.Value is ScalarNode { Text: { } text } ? text : "";
+        var @namespace = metadata?.Node.Find("namespace")?.Value is ScalarNode { Text: { Length: > 0 } own }
+            ? own
+            : reading.Namespace;
+        if (kind.Length > 0 && name.Length > 0)
+        {
+            reading.Document = $"{RuleText.Cut(kind, 300)} {RuleText.Cut(@namespace, 300)}/{RuleText.Cut(name, 300)}";
+        }
+
+        if (apiVersion.Length == 0 || kind.Length == 0 || !IsOurs(root, apiVersion, kind))
+        {
+            return null;
+        }
+
+        ReadMetadata(root, metadata);
+        var spec = root.Require("spec")?.Object();
+        root.Ignore("status");
+        root.Done();
+        return spec is null ? null : ReadSpec(spec, kind, name, @namespace, root.Location);
+    }
+
+    private static bool IsOurs(ObjectReader root, string apiVersion, string kind)
+    {
+        var reading = root.Reading;
+        var slash = apiVersion.LastIndexOf('/');
+        var group = slash < 0 ? "" : apiVersion[..slash];
+        if (group != Group)
+        {
+            if (RuleText.Nearest(group, [Group]) is not null)
+            {
+                root.Find("apiVersion")!.Value.Refuse("is not known", string.Join(", ", s_versions.Select(v => $"{Group}/{v}")));
+                return false;
+            }
+
+            reading.NotSupported(
+                root.Location, $"the document {RuleText.Quote(kind)} of {RuleText.Quote(apiVersion)}", "is skipped");
+            return false;
+        }
+
+        if (s_otherKinds.Contains(kind))
+        {
+            reading.NotSupported(root.Location, $"the document {RuleText.Quote(kind)}", "is skipped");
+            return false;
+        }
+
+        var known = s_kinds.Contains(kind);
+        if (!known)
+        {
+            var nearest = RuleText.Nearest(kind, s_kinds);
+            var meant = nearest is null ? "" : $"; did you mean '{nearest}'?";
+            root.Find("kind")!.Value.Error(
+                $"{RuleText.Quote(kind)} is no kind of {Group}{meant}; allowed: {string.Join(", ", s_kinds)}");
+        }
+
+        var version = s_versions.Contains(apiVersion[(slash + 1)..]);
+        if (!version)
+        {
+            root.Find("apiVersion")!.Value.Refuse("is not known", string.Join(", ", s_versions.Select(v => $"{Group}/{v}")));
+        }
+
+        return known && version;
+    }
+
+    private static void ReadMetadata(ObjectReader root, ObjectReader? metadata)
+    {
+        if (metadata is null)
+        {
+            if (root.Node.Find("metadata") is not { Value: not ScalarNode { Text: null } })
+            {
+                root.Require("metadata");
+            }
+
+            return;
+        }
+
+        metadata.RequireText("name");
+        if (metadata.Text("namespace") is { } @namespace && @namespace.Contains('.'))
+        {
+            metadata.Find("namespace")!.Value.Refuse("holds a dot", "a namespace such as 'prod'");
+        }
+
+        metadata.Ignore(
+            "labels", "annotations", "generateName", "uid", "resourceVersion", "generation", "creationTimestamp",
+            "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "ownerReferences", "finalizers",
+            "selfLink", "clusterName");
+        metadata.Done();
+    }
+
+    private static RuleConfig? ReadSpec(
+        ObjectReader spec, string kind, string name, string @namespace, SourceLocation location)
+    {
+        switch (kind)
+        {
+            case "VirtualService":
+                return ReadVirtualService(
+                    spec, new VirtualServiceConfig { Name = name, Namespace = @namespace, Location = location });
+            case "DestinationRule":
+                var host = spec.Require("host")?.Host(wildcard: true);
+                var rule = new DestinationRuleConfig
+                {
+                    Name = name,
+                    Namespace = @namespace,
+                    Location = location,
+                    Host = host ?? "",
+                    TrafficPolicy = DestinationReader.Policy(spec),
+                    Subsets = DestinationReader.Subsets(spec),
+                };
+                spec.NotSupported("exportTo", "workloadSelector");
+                spec.Done();
+                return rule;
+            default:
+                return ServiceEntryReader.Read(
+                    spec, new ServiceEntryConfig { Name = name, Namespace = @namespace, Location = location });
+        }
+    }
+
+    private static VirtualServiceConfig? ReadVirtualService(ObjectReader spec, VirtualServiceConfig identity)
+    {
+        var hosts = new List<string>();
+        foreach (var item in spec.Items("hosts"))
+        {
+            if (item.Host(wildcard: true) is { } host)
+            {
+                hosts.Add(host);
+            }
+        }
+
+        var applies = MatchReader.AppliesToMesh(spec, "the document");
+        var http = new List<RouteConfig>();
+        foreach (var route in spec.Objects("http"))
+        {
+            if (RouteReader.Read(route, defaultHost: null) is { } read)
+            {
+                http.Add(read);
+            }
+        }
+
+        spec.NotSupported("tls", "tcp", "exportTo");
+        spec.Done();
+        return applies ? identity with { Hosts = hosts, Http = http } : null;
+    }
+}

@@ -1,0 +1,127 @@
+using Mesh.Discovery.Rules;
+
+namespace Mesh.Discovery.Istio;
+
+/// <summary>
+/// Istio documents in files that are looked at again and again: <c>Mesh:Config:Files</c>.
+/// </summary>
+/// <remarks>
+/// Polling serves every file system alike (network shares and Kubernetes' mounted volumes raise no events). A change is
+/// read when two looks, one shortly after the other, have seen the same file, so that an editor's half of a file is not
+/// taken for a rule. What cannot be read keeps the last good rules: a document with errors its own, a broken or
+/// unreadable file all of its own. The first look takes everything at once.
+/// </remarks>
+internal sealed class IstioFileRuleSource : IRuleSource
+{
+    /// <summary>How soon a changed file is looked at for the second time.</summary>
+    public static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(50);
+
+    private readonly List<RuleFilePattern> _patterns = [];
+    private readonly TimeSpan _pollInterval;
+    private readonly TimeProvider _time;
+    private RuleBatch? _published;
+
+    /// <param name="options">Which files, and how strictly.</param>
+    /// <param name="contentRoot">What relative paths are relative to.</param>
+    /// <param name="time">Times the polls.</param>
+    public IstioFileRuleSource(MeshOptions options, string contentRoot, TimeProvider time)
+    {
+        var settings = new RuleFileSettings(options.Namespace, options.Config.Strict, options.Config.MaxFileSize);
+        foreach (var pattern in options.Config.Files)
+        {
+            _patterns.Add(new RuleFilePattern(pattern, contentRoot, settings));
+        }
+
+        Name = string.Join(", ", options.Config.Files);
+        _pollInterval = options.Config.PollInterval;
+        _time = time;
+    }
+
+    public string Name { get; }
+
+    public int Precedence => 0;
+
+    public async Task WatchAsync(Action<RuleBatch> publish, CancellationToken stop)
+    {
+        while (true)
+        {
+            var pending = Look();
+            var batch = Collect();
+            if (_published is null || !IsSame(batch, _published))
+            {
+                publish(batch);
+                _published = batch;
+            }
+
+            var wait = pending && Settle < _pollInterval ? Settle : _pollInterval;
+            await Task.Delay(wait, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stop.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Looks at every file once.</summary>
+    /// <returns>Whether something changed that another look must confirm.</returns>
+    private bool Look()
+    {
+        var pending = false;
+        var claimed = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var pattern in _patterns)
+        {
+            pending |= pattern.Look(claimed, first: _published is null);
+        }
+
+        return pending;
+    }
+
+    private RuleBatch Collect()
+    {
+        var rules = new List<RuleConfig>();
+        var issues = new List<RuleIssue>();
+        var places = new Dictionary<(string, string, string), int>();
+        var before = new HashSet<RuleConfig>(_published?.Rules ?? [], ReferenceEqualityComparer.Instance);
+        foreach (var pattern in _patterns)
+        {
+            issues.AddRange(pattern.Issues);
+            foreach (var file in pattern.Files)
+            {
+                issues.AddRange(file.Issues);
+                foreach (var rule in file.Rules)
+                {
+                    var identity = (rule.Kind, rule.Namespace, rule.Name);
+                    if (places.TryAdd(identity, rules.Count))
+                    {
+                        rules.Add(rule);
+                        continue;
+                    }
+
+                    // The one already in effect stays, wherever the newcomer stands.
+                    var place = places[identity];
+                    var (kept, refused) = before.Contains(rule) && !before.Contains(rules[place])
+                        ? (rule, rules[place])
+                        : (rules[place], rule);
+                    rules[place] = kept;
+                    issues.Add(new RuleIssue(
+                        IssueSeverity.Error,
+                        refused.Location,
+                        $"the name is taken: {kept.Location.Origin}:{kept.Location.Line} defines the same kind, namespace and name"));
+                }
+            }
+        }
+
+        return new RuleBatch(rules, issues);
+    }
+
+    private static bool IsSame(RuleBatch a, RuleBatch b) =>
+        a.Issues.SequenceEqual(b.Issues)
+        && a.Rules.Count == b.Rules.Count
+        && a.Rules.Zip(b.Rules).All(static pair => ReferenceEquals(pair.First, pair.Second));
+}
+
+/// <summary>How rule files are read.</summary>
+/// <param name="Namespace">Of documents that do not name theirs.</param>
+/// <param name="Strict">Whether what is not supported is an error.</param>
+/// <param name="MaxSize">Larger files are refused, in bytes.</param>
+internal sealed record RuleFileSettings(string Namespace, bool Strict, int MaxSize);

@@ -1,0 +1,105 @@
+using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime;
+
+namespace Mesh.Discovery.Routing;
+
+/// <summary>One compiled route.</summary>
+internal sealed class Route
+{
+    /// <summary>Its name, or <c>#2</c> for the second one without.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Any of these must match; null matches everything.</summary>
+    public RouteMatch[]? Matches { get; init; }
+
+    /// <summary>Where to; empty if the route answers itself.</summary>
+    public RouteArm[] Arms { get; init; } = [];
+
+    /// <summary>The sum of the arms' weights.</summary>
+    public int TotalWeight { get; init; }
+    public RedirectConfig? Redirect { get; init; }
+    public DirectResponseConfig? DirectResponse { get; init; }
+    public UriRewrite? Rewrite { get; init; }
+    public HeaderOperations? RequestHeaders { get; init; }
+    public HeaderOperations? ResponseHeaders { get; init; }
+
+    /// <summary>Null: the default; zero: none.</summary>
+    public TimeSpan? Timeout { get; init; }
+    public required RetryPolicy Retries { get; init; }
+
+    /// <summary>Whether the route, or the arm, changes the message, so that a copy must be sent.</summary>
+    public bool ChangesRequest { get; init; }
+
+    public bool TryMatch(HttpRequestMessage request, out RouteMatch? matched)
+    {
+        matched = null;
+        if (Matches is null)
+        {
+            return true;
+        }
+
+        foreach (var match in Matches)
+        {
+            if (match.Matches(request))
+            {
+                matched = match;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>This route as another one delegates to it: under that one's match, with its rewrite and timeout if it has any.</summary>
+    public Route Within(string name, RouteMatch[]? outer, UriRewrite? rewrite, TimeSpan? timeout) => new()
+    {
+        Name = name,
+        Matches = outer is null ? Matches
+            : Matches is null ? outer
+            : [.. outer.SelectMany(_ => Matches, static (o, inner) => inner.And(o))],
+        Arms = Arms,
+        TotalWeight = TotalWeight,
+        Redirect = Redirect,
+        DirectResponse = DirectResponse,
+        Rewrite = rewrite,
+        RequestHeaders = RequestHeaders,
+        ResponseHeaders = ResponseHeaders,
+        Timeout = timeout ?? Timeout,
+        Retries = Retries,
+        ChangesRequest = ChangesRequest || rewrite is not null,
+    };
+
+    /// <summary>Draws one arm of the split. A route with one arm draws nothing.</summary>
+    public RouteArm Draw(IRandomSource random)
+    {
+        var arms = Arms;
+        if (arms.Length == 1)
+        {
+            return arms[0];
+        }
+
+        var point = random.Next(TotalWeight);
+        foreach (var arm in arms)
+        {
+            point -= arm.Weight;
+            if (point < 0)
+            {
+                return arm;
+            }
+        }
+
+        return arms[^1];
+    }
+}
+
+/// <summary>One arm of a split.</summary>
+internal sealed class RouteArm
+{
+    public required DestinationKey Key { get; init; }
+    public required int Weight { get; init; }
+    public HeaderOperations? RequestHeaders { get; init; }
+    public HeaderOperations? ResponseHeaders { get; init; }
+
+    /// <summary>Bound before the table is published.</summary>
+    public DestinationState Destination { get; set; } = null!;
+}

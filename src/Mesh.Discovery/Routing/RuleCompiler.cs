@@ -1,0 +1,436 @@
+using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime;
+
+namespace Mesh.Discovery.Routing;
+
+/// <summary>
+/// Turns rule documents into route tables, for one calling process, and finds everything that is wrong with them.
+/// </summary>
+/// <remarks>
+/// Order of work: service entries (they say which hosts are literal), destination rules (they define subsets), virtual
+/// services (they refer to both). Of two documents for one host the one with the higher precedence is in effect; two of
+/// the same precedence are an error, because Istio's "the older one wins" surprised too many people. Compiled routes are
+/// kept for the next run and reused for documents that are the same objects. Not safe for concurrent use.
+/// </remarks>
+internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts)
+{
+    private Dictionary<VirtualServiceConfig, Route[]> _compiled = new(ReferenceEqualityComparer.Instance);
+
+    public CompiledRules Compile(IReadOnlyList<PlacedRule> rules)
+    {
+        var run = new Run(this, rules);
+        var result = run.Execute();
+        _compiled = run.Cacheable;
+        return result;
+    }
+
+    /// <summary>One compilation.</summary>
+    private sealed class Run(RuleCompiler compiler, IReadOnlyList<PlacedRule> rules)
+    {
+        private readonly IssueList _issues = new();
+        private readonly HashSet<RuleConfig> _inEffect = new(ReferenceEqualityComparer.Instance);
+        private readonly Dictionary<string, PlacedRule> _entryByHost = new(StringComparer.OrdinalIgnoreCase);
+        private readonly HostTable<PlacedRule> _destinationRules = new();
+        private readonly HostTable<RouteTable> _tables = new();
+        private readonly Dictionary<(string Namespace, string Name), VirtualServiceConfig> _delegates = [];
+        private readonly HashSet<VirtualServiceConfig> _delegated = new(ReferenceEqualityComparer.Instance);
+
+        public Dictionary<VirtualServiceConfig, Route[]> Cacheable { get; } = new(ReferenceEqualityComparer.Instance);
+
+        public CompiledRules Execute()
+        {
+            var unique = WithoutDuplicates();
+            foreach (var placed in unique.Where(static p => p.Rule is ServiceEntryConfig))
+            {
+                AddServiceEntry(placed, (ServiceEntryConfig)placed.Rule);
+            }
+
+            foreach (var placed in unique.Where(static p => p.Rule is DestinationRuleConfig))
+            {
+                AddDestinationRule(placed, (DestinationRuleConfig)placed.Rule);
+            }
+
+            AddVirtualServices(unique);
+            return new CompiledRules(
+                _tables, _destinationRules.Select(static placed => (DestinationRuleConfig)placed.Rule), Entries(), _inEffect, _issues);
+        }
+
+        /// <summary>Documents of one kind, namespace and name: the highest precedence stays, equal ones are an error.</summary>
+        private List<PlacedRule> WithoutDuplicates()
+        {
+            var byName = new Dictionary<(string, string, string), PlacedRule>();
+            foreach (var placed in rules)
+            {
+                var key = (placed.Rule.Kind, placed.Rule.Namespace, placed.Rule.Name);
+                if (!byName.TryGetValue(key, out var other) || placed.Precedence > other.Precedence)
+                {
+                    byName[key] = placed;
+                }
+                else if (placed.Precedence == other.Precedence)
+                {
+                    Conflict(placed, other, $"the name '{placed.Rule.Name}' is used twice");
+                }
+            }
+
+            var kept = new HashSet<RuleConfig>(byName.Values.Select(static p => p.Rule), ReferenceEqualityComparer.Instance);
+            return [.. rules.Where(placed => kept.Contains(placed.Rule))];
+        }
+
+        private void AddServiceEntry(PlacedRule placed, ServiceEntryConfig entry)
+        {
+            if (entry.Hosts.Count == 0)
+            {
+                _issues.Error(entry.Location, "hosts is empty; a ServiceEntry needs at least one host");
+            }
+
+            foreach (var host in entry.Hosts)
+            {
+                if (_entryByHost.TryGetValue(host, out var other) && other.Precedence == placed.Precedence)
+                {
+                    Conflict(placed, other, $"the host '{host}' is defined twice");
+                }
+                else if (other is null || placed.Precedence > other.Precedence)
+                {
+                    _entryByHost[host] = placed;
+                    _inEffect.Add(entry);
+                }
+            }
+        }
+
+        private void AddDestinationRule(PlacedRule placed, DestinationRuleConfig rule)
+        {
+            foreach (var twice in rule.Subsets.GroupBy(static s => s.Name).Where(static g => g.Count() > 1))
+            {
+                _issues.Error(twice.Last().Location, $"the subset '{twice.Key}' is defined twice; names of subsets are unique");
+            }
+
+            CheckLoadBalancer(rule.TrafficPolicy.LoadBalancer);
+            foreach (var subset in rule.Subsets)
+            {
+                CheckLoadBalancer(subset.TrafficPolicy.LoadBalancer);
+            }
+
+            var host = Resolve(rule.Host, rule.Namespace).Host;
+            if (_destinationRules.TryGetExact(host, out var other) && other.Precedence == placed.Precedence)
+            {
+                Conflict(placed, other, $"the host '{host}' already has a DestinationRule");
+            }
+            else if (other is null || placed.Precedence > other.Precedence)
+            {
+                if (other is not null)
+                {
+                    _inEffect.Remove(other.Rule);
+                }
+
+                _destinationRules.Set(host, placed);
+                _inEffect.Add(rule);
+            }
+        }
+
+        private void CheckLoadBalancer(LoadBalancerConfig? config)
+        {
+            if (config is null)
+            {
+                return;
+            }
+
+            if (config.Simple is { } name && !compiler.Policies.Contains(name))
+            {
+                _issues.Error(config.Location,
+                    $"the load balancer '{name}' is not known; allowed are {string.Join(", ", compiler.Policies.Order(StringComparer.Ordinal))}");
+            }
+
+            if (config.ConsistentHash is { } hash)
+            {
+                var keys = (hash.HttpHeaderName is null ? 0 : 1) + (hash.HttpQueryParameterName is null ? 0 : 1)
+                    + (hash.HttpCookie is null ? 0 : 1) + (hash.UseSourceIp ? 1 : 0);
+                if (keys != 1)
+                {
+                    _issues.Error(config.Location,
+                        "consistentHash needs exactly one of httpHeaderName, httpCookie, httpQueryParameterName, useSourceIp");
+                }
+            }
+        }
+
+        private void AddVirtualServices(List<PlacedRule> unique)
+        {
+            var services = unique.Where(static p => p.Rule is VirtualServiceConfig).ToList();
+            foreach (var placed in services)
+            {
+                var service = (VirtualServiceConfig)placed.Rule;
+                if (service.Hosts.Count == 0)
+                {
+                    _delegates[(service.Namespace, service.Name)] = service;
+                }
+            }
+
+            var owner = new Dictionary<string, PlacedRule>(StringComparer.OrdinalIgnoreCase);
+            foreach (var placed in services)
+            {
+                var service = (VirtualServiceConfig)placed.Rule;
+                if (service.Hosts.Count == 0)
+                {
+                    continue;
+                }
+
+                var table = new RouteTable($"{service.Namespace}/{service.Name}", CompileRoutes(service));
+                foreach (var host in service.Hosts)
+                {
+                    AddHost(placed, service, host, table, owner);
+                }
+            }
+
+            foreach (var service in _delegates.Values)
+            {
+                if (_delegated.Contains(service))
+                {
+                    _inEffect.Add(service);
+                }
+                else
+                {
+                    CompileRoutes(service);
+                    _issues.Warning(service.Location, "has no hosts and no other VirtualService delegates to it, so it has no effect");
+                }
+            }
+        }
+
+        private void AddHost(
+            PlacedRule placed, VirtualServiceConfig service, string host, RouteTable table, Dictionary<string, PlacedRule> owner)
+        {
+            if (host == "*")
+            {
+                _issues.Error(service.Location, "the host '*' is not allowed for calls inside the mesh; name the hosts, or use '*.domain'");
+                return;
+            }
+
+            var name = Resolve(host, service.Namespace);
+            if (owner.TryGetValue(name.Host, out var other) && other.Precedence == placed.Precedence)
+            {
+                Conflict(placed, other, $"the host '{name.Host}' already has routes");
+            }
+            else if (other is null || placed.Precedence > other.Precedence)
+            {
+                owner[name.Host] = placed;
+                _tables.Set(name.Host, table);
+                _inEffect.Add(service);
+            }
+        }
+
+        private Route[] CompileRoutes(VirtualServiceConfig service)
+        {
+            CheckReferences(service);
+            if (compiler._compiled.TryGetValue(service, out var routes))
+            {
+                Cacheable[service] = routes;
+                return routes;
+            }
+
+            var before = _issues.Issues.Count;
+            var compiled = new List<Route>();
+            var names = new HashSet<string>(StringComparer.Ordinal);
+            for (var i = 0; i < service.Http.Count; i++)
+            {
+                var route = service.Http[i];
+                if (route.Name is { } name && !names.Add(name))
+                {
+                    _issues.Error(route.Location, $"the route name '{name}' is used twice; names of routes are unique in their document");
+                }
+
+                CompileRoute(service, route, route.Name ?? $"#{i + 1}", compiled);
+                if (route.Match.Count == 0 && i < service.Http.Count - 1)
+                {
+                    _issues.Warning(service.Http[i + 1].Location, $"is never reached: route '{route.Name ?? $"#{i + 1}"}' before it matches everything");
+                }
+            }
+
+            routes = [.. compiled];
+            if (_issues.Issues.Count == before && !service.Http.Any(static route => route.Delegate is not null))
+            {
+                Cacheable[service] = routes;
+            }
+
+            return routes;
+        }
+
+        private void CompileRoute(VirtualServiceConfig service, RouteConfig config, string name, List<Route> routes)
+        {
+            var actions = (config.Route.Count > 0 ? 1 : 0) + (config.Redirect is null ? 0 : 1)
+                + (config.DirectResponse is null ? 0 : 1) + (config.Delegate is null ? 0 : 1);
+            if (actions != 1)
+            {
+                _issues.Error(config.Location, actions == 0
+                    ? "a route needs an action: one of route, redirect, directResponse, delegate"
+                    : "a route has exactly one action: route, redirect, directResponse or delegate, not several");
+                return;
+            }
+
+            var matches = CompileMatches(config, out var isForOthers);
+            if (config.Delegate is { } reference)
+            {
+                CompileDelegate(service, config, reference, name, matches, isForOthers, routes);
+                return;
+            }
+
+            var arms = config.Route.Select(arm => CompileArm(service, arm, config.Route.Count)).ToArray();
+            var weights = CheckWeights(config);
+            var requestHeaders = HeaderOperations.Create(config.Headers?.Request);
+            var rewrite = UriRewrite.Create(config.Rewrite, _issues);
+            var route = new Route
+            {
+                Name = name,
+                Matches = matches,
+                Arms = [.. arms.Where(static arm => arm.Weight > 0)],
+                TotalWeight = weights,
+                Redirect = config.Redirect,
+                DirectResponse = config.DirectResponse,
+                Rewrite = rewrite,
+                RequestHeaders = requestHeaders,
+                ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
+                Timeout = config.Timeout,
+                Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
+                ChangesRequest = rewrite is not null || requestHeaders is not null || arms.Any(static arm => arm.RequestHeaders is not null),
+            };
+            if (!isForOthers)
+            {
+                routes.Add(route);
+            }
+        }
+
+        /// <summary>Null: matches everything. An entry for other callers is checked like every one, and then left out.</summary>
+        private RouteMatch[]? CompileMatches(RouteConfig config, out bool isForOthers)
+        {
+            isForOthers = false;
+            if (config.Match.Count == 0)
+            {
+                return null;
+            }
+
+            var matches = new List<RouteMatch>(config.Match.Count);
+            foreach (var entry in config.Match)
+            {
+                var match = RouteMatch.Create(entry, _issues);
+                if (compiler.OwnLabels.Contains(entry.SourceLabels)
+                    && (entry.SourceNamespace is null || entry.SourceNamespace.Equals(compiler.OwnNamespace, StringComparison.OrdinalIgnoreCase)))
+                {
+                    matches.Add(match);
+                }
+            }
+
+            isForOthers = matches.Count == 0;
+            return [.. matches];
+        }
+
+        /// <summary>The routes of the other document, each of which holds only where this route's match holds too.</summary>
+        private void CompileDelegate(
+            VirtualServiceConfig service, RouteConfig config, DelegateConfig reference, string name,
+            RouteMatch[]? outer, bool isForOthers, List<Route> routes)
+        {
+            if (!_delegates.TryGetValue((reference.Namespace ?? service.Namespace, reference.Name), out var target))
+            {
+                _issues.Error(reference.Location,
+                    $"there is no VirtualService '{reference.Namespace ?? service.Namespace}/{reference.Name}' without hosts to delegate to");
+                return;
+            }
+
+            if (service.Hosts.Count == 0)
+            {
+                _issues.Error(reference.Location, "a VirtualService without hosts cannot delegate further");
+                return;
+            }
+
+            _delegated.Add(target);
+            foreach (var inner in CompileRoutes(target))
+            {
+                if (isForOthers)
+                {
+                    continue;
+                }
+
+                routes.Add(inner.Within($"{name}/{inner.Name}", outer,
+                    config.Rewrite is null ? inner.Rewrite : UriRewrite.Create(config.Rewrite, _issues), config.Timeout));
+            }
+        }
+
+        private RouteArm CompileArm(VirtualServiceConfig service, RouteDestinationConfig config, int arms) => new()
+        {
+            Key = new DestinationKey(Resolve(config.Host, service.Namespace), config.Subset, config.Port),
+            Weight = config.Weight ?? (arms == 1 ? 1 : 0),
+            RequestHeaders = HeaderOperations.Create(config.Headers?.Request),
+            ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
+        };
+
+        private int CheckWeights(RouteConfig config)
+        {
+            if (config.Route.Count == 0)
+            {
+                return 0;
+            }
+
+            long sum = 0;
+            foreach (var arm in config.Route)
+            {
+                if (arm.Weight < 0)
+                {
+                    _issues.Error(arm.Location, $"weight {arm.Weight} is not allowed; a weight is a whole number of 0 or more");
+                }
+
+                sum += arm.Weight ?? (config.Route.Count == 1 ? 1 : 0);
+            }
+
+            if (sum is <= 0 or > int.MaxValue)
+            {
+                _issues.Error(config.Location, sum > 0
+                    ? $"the weights add up to {sum}; at most {int.MaxValue} is allowed"
+                    : "all weights are zero; at least one destination needs a weight above 0");
+                return 0;
+            }
+
+            return (int)sum;
+        }
+
+        /// <summary>Depends on other documents, so it is done for unchanged documents too.</summary>
+        private void CheckReferences(VirtualServiceConfig service)
+        {
+            foreach (var arm in service.Http.SelectMany(static route => route.Route))
+            {
+                if (arm.Subset is null)
+                {
+                    continue;
+                }
+
+                var host = Resolve(arm.Host, service.Namespace).Host;
+                var rule = _destinationRules.Find(host)?.Rule as DestinationRuleConfig;
+                if (rule is null)
+                {
+                    _issues.Error(arm.Location, $"the subset '{arm.Subset}' of '{host}' is not defined: no DestinationRule for that host");
+                }
+                else if (!rule.Subsets.Any(subset => subset.Name == arm.Subset))
+                {
+                    var known = rule.Subsets.Count == 0 ? "none" : string.Join(", ", rule.Subsets.Select(static s => s.Name));
+                    _issues.Error(arm.Location,
+                        $"the subset '{arm.Subset}' of '{host}' is not defined; defined are {known} ({rule.Location})");
+                }
+            }
+        }
+
+        private List<ServiceEntryHost> Entries() =>
+            [.. _entryByHost.Select(pair => ServiceEntryHost.Create(pair.Key, (ServiceEntryConfig)pair.Value.Rule, _issues))];
+
+        private ServiceName Resolve(string host, string @namespace) =>
+            _entryByHost.ContainsKey(host) ? ServiceName.External(host) : ServiceName.Resolve(host, @namespace);
+
+        private void Conflict(PlacedRule placed, PlacedRule other, string what) =>
+            _issues.Error(placed.Rule.Location, $"{what}: it is also in {other.Rule.Location}");
+    }
+
+    private string OwnNamespace => ownNamespace;
+
+    private Labels OwnLabels => ownLabels;
+
+    private IReadOnlySet<string> Policies => policies;
+
+    private int RetryAttempts => retryAttempts;
+}
+
+/// <summary>A rule and how strong its source is.</summary>
+internal sealed record PlacedRule(RuleConfig Rule, int Precedence);

@@ -1,0 +1,228 @@
+namespace Mesh.Discovery.Rules.Reading;
+
+/// <summary>Reads the policy and the subsets of a destination (Istio: TrafficPolicy, Subset).</summary>
+internal static class DestinationReader
+{
+    private const int MaxRingSize = 8 * 1024 * 1024;
+
+    /// <summary>Envoy's bound.</summary>
+    private const int MaxTableSize = 5_000_011;
+
+    private static readonly string[] s_simple =
+        ["LEAST_REQUEST", "ROUND_ROBIN", "RANDOM", "PASSTHROUGH", "PEAK_EWMA", "LEAST_CONN", "UNSPECIFIED"];
+
+    /// <summary>
+    /// The policy of a rule or subset. Configuration may leave out the level <c>TrafficPolicy</c>.
+    /// </summary>
+    public static TrafficPolicyConfig Policy(ObjectReader owner)
+    {
+        var nested = owner.Object("trafficPolicy");
+        LoadBalancerConfig? balancer = null;
+        if (nested is not null)
+        {
+            balancer = LoadBalancer(nested.Find("loadBalancer"));
+            NotSupported(nested);
+            nested.Done();
+        }
+
+        if (owner.Reading.Dialect == RuleDialect.Configuration)
+        {
+            var flat = owner.Find("loadBalancer");
+            if (flat is { } twice && balancer is not null)
+            {
+                twice.Error("the load balancer is given twice: here and below TrafficPolicy");
+            }
+
+            balancer = LoadBalancer(flat) ?? balancer;
+            NotSupported(owner);
+        }
+
+        return balancer is null ? TrafficPolicyConfig.Default : new TrafficPolicyConfig { LoadBalancer = balancer };
+
+        static void NotSupported(ObjectReader policy) => policy.NotSupported(
+            "connectionPool", "outlierDetection", "tls", "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget");
+    }
+
+    /// <summary>Subsets as Istio's list, or as configuration's map from name to the rest.</summary>
+    public static IReadOnlyList<SubsetConfig> Subsets(ObjectReader owner)
+    {
+        var result = new List<SubsetConfig>();
+        var names = new Dictionary<string, SourceLocation>(StringComparer.Ordinal);
+        if (owner.Reading.Dialect == RuleDialect.Configuration)
+        {
+            foreach (var (name, value) in owner.Entries("subsets"))
+            {
+                if (value.Object() is { } subset)
+                {
+                    Add(subset, name);
+                }
+            }
+
+            return result;
+        }
+
+        foreach (var subset in owner.Objects("subsets"))
+        {
+            Add(subset, subset.RequireText("name"));
+        }
+
+        return result;
+
+        void Add(ObjectReader subset, string? name)
+        {
+            var read = new SubsetConfig
+            {
+                Location = subset.Location,
+                Name = name ?? "",
+                Labels = subset.Labels("labels"),
+                TrafficPolicy = Policy(subset),
+            };
+            subset.Done();
+            if (name is not null && !names.TryAdd(name, subset.Location))
+            {
+                subset.Error($"the subset {RuleText.Quote(name)} is already defined at {names[name].Path}");
+                return;
+            }
+
+            result.Add(read);
+        }
+    }
+
+    private static LoadBalancerConfig? LoadBalancer(RuleValue? value)
+    {
+        if (value?.Object() is not { } balancer)
+        {
+            return null;
+        }
+
+        var simple = balancer.Find("simple") is { } name ? Simple(name) : null;
+        var hash = balancer.Object("consistentHash");
+        var result = new LoadBalancerConfig
+        {
+            Location = balancer.Location,
+            Simple = simple,
+            ConsistentHash = hash is null ? null : ConsistentHash(hash),
+        };
+        balancer.NotSupported("localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs");
+        balancer.Done();
+        if (result is { Simple: not null, ConsistentHash: not null })
+        {
+            balancer.Error(
+                $"only one of {balancer.Reading.Show("simple")} and {balancer.Reading.Show("consistentHash")} is wanted");
+        }
+
+        return result is { Simple: null, ConsistentHash: null } ? null : result;
+    }
+
+    /// <summary>Any name may be that of a policy registered in code; only the compiler knows them.</summary>
+    private static string? Simple(RuleValue value)
+    {
+        if (value.Line() is not { } written)
+        {
+            return null;
+        }
+
+        if (!HostText.IsToken(written))
+        {
+            value.Refuse("is not the name of a policy", string.Join(", ", s_simple) + ", or a policy registered in code");
+            return null;
+        }
+
+        var name = value.Reading.Dialect == RuleDialect.Configuration
+            ? Array.Find(s_simple, known => known.Equals(written, StringComparison.OrdinalIgnoreCase)) ?? written
+            : written;
+
+        // Istio: UNSPECIFIED leaves the choice to the mesh, LEAST_CONN is the deprecated spelling.
+        return name is "LEAST_CONN" or "UNSPECIFIED" ? "LEAST_REQUEST" : name;
+    }
+
+    private static ConsistentHashConfig? ConsistentHash(ObjectReader hash)
+    {
+        var ring = hash.Object("ringHash");
+        var maglev = hash.Object("maglev");
+        var ringSize = ring?.Int("minimumRingSize", 1, MaxRingSize);
+        ring?.Done();
+        var tableSize = maglev?.Find("tableSize") is { } size ? TableSize(size) : null;
+        maglev?.Done();
+
+        var header = hash.Find("httpHeaderName");
+        var defaults = new ConsistentHashConfig();
+        var result = defaults with
+        {
+            HttpHeaderName = HeaderName(header),
+            HttpCookie = Cookie(hash.Object("httpCookie")),
+            UseSourceIp = hash.Bool("useSourceIp") ?? false,
+            HttpQueryParameterName = hash.Text("httpQueryParameterName"),
+            Maglev = maglev is not null,
+            MinimumRingSize = ringSize ?? hash.Int("minimumRingSize", 1, MaxRingSize) ?? defaults.MinimumRingSize,
+            TableSize = tableSize ?? defaults.TableSize,
+        };
+        hash.Find("minimumRingSize");
+        hash.Done();
+        if (ring is not null && maglev is not null)
+        {
+            hash.Error($"only one of {hash.Reading.Show("ringHash")} and {hash.Reading.Show("maglev")} is wanted");
+        }
+
+        string[] keys = ["httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"];
+        var given = keys.Count(key => hash.Node.Find(key) is { Value: not ScalarNode { Text: null } });
+        given -= hash.Node.Find("useSourceIp") is not null && !result.UseSourceIp ? 1 : 0;
+        if (given != 1)
+        {
+            hash.Error(
+                $"exactly one of {string.Join(", ", keys.Select(hash.Reading.Show))} is wanted, and there are {Math.Max(0, given)}");
+        }
+
+        return result;
+    }
+
+    private static string? HeaderName(RuleValue? header)
+    {
+        var name = header?.Text();
+        return name is not null && HeadersReader.IsName(header!.Value, name) ? name : null;
+    }
+
+    private static HashCookieConfig? Cookie(ObjectReader? cookie)
+    {
+        if (cookie is null)
+        {
+            return null;
+        }
+
+        var name = cookie.RequireText("name");
+        if (name is not null && !HostText.IsToken(name))
+        {
+            cookie.Find("name")!.Value.Refuse("is not a cookie name", "letters, digits and !#$%&'*+-.^_`|~");
+        }
+
+        var path = cookie.Text("path");
+        if (path is not null && (path.Contains(';') || !HostText.IsHeaderValue(path)))
+        {
+            cookie.Find("path")!.Value.Refuse("is not a cookie path", "visible ASCII characters without ';'");
+        }
+
+        var ttl = cookie.Duration("ttl");
+        cookie.NotSupported("attributes");
+        cookie.Done();
+        return name is null ? null : new HashCookieConfig(name, path, ttl);
+    }
+
+    private static int? TableSize(RuleValue value)
+    {
+        if (value.Int(2, MaxTableSize) is not { } size)
+        {
+            return null;
+        }
+
+        for (var i = 2; i * i <= size; i++)
+        {
+            if (size % i == 0)
+            {
+                value.Refuse("is not a prime number", $"a prime number from 2 to {MaxTableSize}, such as 65537");
+                return null;
+            }
+        }
+
+        return size;
+    }
+}

@@ -1,0 +1,25 @@
+using Mesh.Discovery.Rules;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Runtime;
+
+internal sealed partial class MeshRuntime
+{
+    private static partial class Log
+    {
+        [LoggerMessage(101, LogLevel.Error, "Following {Name} failed; what it said before stays in use. Next try in about {Pause}.")]
+        public static partial void WatchFailed(ILogger logger, string name, TimeSpan pause, Exception exception);
+
+        [LoggerMessage(102, LogLevel.Error, "Rule refused, the last good one stays in use. {Issue}")]
+        public static partial void RuleRefused(ILogger logger, RuleIssue issue);
+
+        [LoggerMessage(103, LogLevel.Warning, "Rule in use, but: {Issue}")]
+        public static partial void RuleWarning(ILogger logger, RuleIssue issue);
+
+        [LoggerMessage(104, LogLevel.Information, "All rules are good again and in use.")]
+        public static partial void RulesGoodAgain(ILogger logger);
+
+        [LoggerMessage(105, LogLevel.Information, "First view of catalog {Catalog} is here; the mesh knows {Services} services.")]
+        public static partial void CatalogSynced(ILogger logger, string catalog, int services);
+    }
+}

@@ -1,0 +1,474 @@
+using System.Diagnostics.Metrics;
+using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Routing;
+using Mesh.Discovery.Rules;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Runtime;
+
+/// <summary>
+/// Follows all rule sources and catalogs and keeps the present <see cref="MeshSnapshot"/>.
+/// </summary>
+/// <remarks>
+/// <para>Readers take <see cref="Current"/> and never lock. All writers (sources and catalogs, each on its own task) take
+/// one lock, change what is theirs, and publish:</para>
+/// <para>endpoints of a known service → that service's views only; a new service, or new rules → a new snapshot, which is
+/// one dictionary over the services; the services themselves and their live state are carried over.</para>
+/// <para>The first rules decide whether the host starts: any error in them stops it, with all errors told. Later errors
+/// are told in the log, and what was good stays (see <see cref="RuleBook"/>). A source or catalog that fails is called
+/// again with a growing pause; nothing that it said before is forgotten.</para>
+/// </remarks>
+internal sealed partial class MeshRuntime : IAsyncDisposable
+{
+    public const string MeterName = "Mesh.Discovery";
+
+    /// <summary>Under this name a service holds the endpoints that rules give it.</summary>
+    private const string RulesAsCatalog = "rules";
+
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _lock = new();
+    private readonly MeshOptions _options;
+    private readonly IReadOnlyList<IRuleSource> _sources;
+    private readonly IReadOnlyList<IEndpointCatalog> _catalogs;
+    private readonly RuleBook _rules;
+    private readonly RetryPolicy _defaultRetries;
+    private readonly TimeProvider _time;
+    private readonly IRandomSource _random;
+    private readonly ILogger _logger;
+    private readonly Counter<long> _rejected;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Dictionary<string, ServiceState> _services = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _serviceEntries = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _unsynced;
+    private readonly HashSet<string> _unread;
+    private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<Task> _watches = [];
+    private volatile MeshSnapshot _current = MeshSnapshot.Empty;
+    private IReadOnlyList<RuleIssue> _reported = [];
+    private long _revision;
+    private Task? _start;
+    private bool _hasRules;
+
+    public MeshRuntime(
+        MeshOptions options,
+        IReadOnlyList<IRuleSource> sources,
+        IReadOnlyList<IEndpointCatalog> catalogs,
+        IReadOnlySet<string> policies,
+        TimeProvider time,
+        IRandomSource random,
+        IMeterFactory meters,
+        ILogger<MeshRuntime> logger)
+    {
+        _options = options;
+        _sources = sources;
+        _catalogs = catalogs;
+        _time = time;
+        _random = random;
+        _logger = logger;
+        _defaultRetries = RetryPolicy.Default(options.Outbound.RetryAttempts);
+        _rules = new RuleBook(new RuleCompiler(
+            options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts));
+        foreach (var source in sources)
+        {
+            _rules.AddSource(source.Name, source.Precedence);
+        }
+
+        _unread = [.. sources.Select(static source => source.Name)];
+        _unsynced = [.. catalogs.Select(static catalog => catalog.Name)];
+        _rejected = meters.Create(MeterName).CreateCounter<long>(
+            "mesh.config.rejected", "{change}", "Changes of the rules that were refused, wholly or in part.");
+    }
+
+    /// <summary>The present view. Never null; empty before the first one.</summary>
+    public MeshSnapshot Current => _current;
+
+    /// <summary>What is wrong with the rules as their sources have them now.</summary>
+    public IReadOnlyList<RuleIssue> Issues
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _rules.Issues;
+            }
+        }
+    }
+
+    public IReadOnlyList<IEndpointCatalog> Catalogs => _catalogs;
+
+    /// <summary>Done when rules are in use and every catalog has told its first full view.</summary>
+    public Task Synced => _synced.Task;
+
+    /// <summary>The catalogs that have not told their first full view yet.</summary>
+    public IReadOnlyList<string> Unsynced
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _unsynced];
+            }
+        }
+    }
+
+    /// <summary>Starts to follow sources and catalogs; done when the first rules are in use. Calling it again waits for the same.</summary>
+    /// <exception cref="MeshConfigurationException">The first rules have errors.</exception>
+    public Task StartAsync(CancellationToken cancel)
+    {
+        lock (_lock)
+        {
+            _start ??= StartCoreAsync();
+        }
+
+        return _start.WaitAsync(cancel);
+    }
+
+    private async Task StartCoreAsync()
+    {
+        // Watches outlive whoever started them, so they must not carry that caller's activity and culture along.
+        using (ExecutionContext.SuppressFlow())
+        {
+            foreach (var source in _sources)
+            {
+                _watches.Add(FollowAsync(source.Name, stop => source.WatchAsync(batch => TakeRules(source, batch), stop)));
+            }
+        }
+
+        // A source that is slow to answer does not keep the process from starting; its rules join when they come.
+        if (_sources.Count > 0)
+        {
+            await WaitAtMostAsync(_read.Task, _options.Outbound.FirstViewTimeout, _stop.Token).ConfigureAwait(false);
+        }
+
+        UseFirstRules();
+        using (ExecutionContext.SuppressFlow())
+        {
+            foreach (var catalog in _catalogs)
+            {
+                var observer = new Observer(this, catalog.Name);
+                _watches.Add(FollowAsync(catalog.Name, stop => catalog.WatchAsync(observer, stop)));
+            }
+        }
+
+        CompleteIfSynced();
+    }
+
+    /// <summary>Waits for the first view of all catalogs, but no longer than the given time.</summary>
+    public Task WaitForSyncAsync(TimeSpan atMost, CancellationToken cancel) => WaitAtMostAsync(_synced.Task, atMost, cancel);
+
+    /// <summary>
+    /// Waits until the destination has had an endpoint: from the first caller on, and for all together, at most
+    /// <see cref="OutboundOptions.FirstViewTimeout"/>. Done at once if it had one and lost it.
+    /// </summary>
+    public Task WaitForEndpointsAsync(DestinationState destination, CancellationToken cancel)
+    {
+        var now = _time.GetTimestamp();
+        var left = _options.Outbound.FirstViewTimeout - _time.GetElapsedTime(destination.FirstAsked(now), now);
+        return left > TimeSpan.Zero ? WaitAtMostAsync(destination.HadEndpoints, left, cancel) : Task.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(_watches).ConfigureAwait(false);
+        foreach (var endpoint in _services.Values.SelectMany(static service => service.Endpoints))
+        {
+            endpoint.Transport?.Dispose();
+        }
+
+        _stop.Dispose();
+    }
+
+    private async Task WaitAtMostAsync(Task task, TimeSpan atMost, CancellationToken cancel)
+    {
+        if (task.IsCompleted || atMost <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var limit = Task.Delay(atMost, _time, waiting.Token);
+        await Task.WhenAny(task, limit).ConfigureAwait(false);
+        await waiting.CancelAsync().ConfigureAwait(false);
+        cancel.ThrowIfCancellationRequested();
+    }
+
+    private async Task FollowAsync(string name, Func<CancellationToken, Task> watch)
+    {
+        var pause = s_firstPause;
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await watch(_stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // Whatever a source throws, the mesh goes on with what it knows; it is logged.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Log.WatchFailed(_logger, name, pause, e);
+            }
+
+            try
+            {
+                await Task.Delay(pause * (0.5 + _random.NextDouble()), _time, _stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
+        }
+    }
+
+    private void TakeRules(IRuleSource source, RuleBatch batch)
+    {
+        lock (_lock)
+        {
+            _rules.Publish(source.Name, batch);
+            var wasFirst = _unread.Remove(source.Name);
+            if (_hasRules)
+            {
+                TryUseRules();
+            }
+            else if (wasFirst && _unread.Count == 0)
+            {
+                _read.TrySetResult();
+            }
+        }
+    }
+
+    private void UseFirstRules()
+    {
+        lock (_lock)
+        {
+            if (!_hasRules)
+            {
+                TryUseRules();
+            }
+
+            if (!_hasRules)
+            {
+                throw new MeshConfigurationException(
+                    [.. _rules.Issues.Where(static i => i.Severity == IssueSeverity.Error).Select(static i => i.ToString())]);
+            }
+        }
+    }
+
+    private void TryUseRules()
+    {
+        lock (_lock)
+        {
+            var isNew = _rules.Compile(isFirst: !_hasRules);
+            Report();
+            if (!isNew)
+            {
+                return;
+            }
+
+            _hasRules = true;
+            Apply(_rules.Compiled!);
+            Publish();
+        }
+    }
+
+    /// <summary>Tells each issue once, and says what has become of it.</summary>
+    private void Report()
+    {
+        var issues = _rules.Issues;
+        var known = new HashSet<RuleIssue>(_reported);
+        var anyNew = false;
+        foreach (var issue in issues)
+        {
+            if (!known.Contains(issue))
+            {
+                anyNew = true;
+                if (issue.Severity == IssueSeverity.Warning)
+                {
+                    Log.RuleWarning(_logger, issue);
+                }
+                else if (_hasRules)
+                {
+                    Log.RuleRefused(_logger, issue);
+                    _rejected.Add(1);
+                }
+            }
+        }
+
+        if (_hasRules && !anyNew && issues.Count == 0 && _reported.Count > 0)
+        {
+            Log.RulesGoodAgain(_logger);
+        }
+
+        _reported = issues;
+    }
+
+    /// <summary>Gives every service its rules: the ones that have changed get new routes, the others notice nothing.</summary>
+    private void Apply(CompiledRules rules)
+    {
+        var entries = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var passThrough = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var entry in rules.Entries)
+        {
+            entries.Add(entry.Name.Host);
+            if (entry.IsPassThrough)
+            {
+                passThrough.Add(entry.Name.Host);
+            }
+
+            GetService(entry.Name).SetEndpoints(RulesAsCatalog, entry.Endpoints);
+        }
+
+        foreach (var gone in _serviceEntries.Where(host => !entries.Contains(host)))
+        {
+            _services[gone].SetEndpoints(RulesAsCatalog, []);
+        }
+
+        _serviceEntries.Clear();
+        _serviceEntries.UnionWith(entries);
+
+        foreach (var (host, table) in rules.Tables.Exact)
+        {
+            if (!_services.ContainsKey(host))
+            {
+                GetService(ServiceName.Resolve(host, _options.Namespace));
+            }
+
+            Bind(table);
+        }
+
+        foreach (var (suffix, table) in rules.Tables.Wildcards)
+        {
+            GetService(ServiceName.External("*" + suffix));
+            Bind(table);
+        }
+
+        foreach (var service in _services.Values)
+        {
+            SetRules(service, rules, passThrough.Contains(service.Name.Host));
+        }
+    }
+
+    private void SetRules(ServiceState service, CompiledRules rules, bool isPassThrough)
+    {
+        var host = service.Name.Host;
+        var table = host.StartsWith('*')
+            ? rules.Tables.TryGetExact(host, out var own) ? own : null
+            : rules.Tables.Find(host);
+        service.SetRules(table, rules.DestinationRules.Find(host), isPassThrough);
+    }
+
+    private void Bind(RouteTable table)
+    {
+        foreach (var arm in table.Routes.SelectMany(static route => route.Arms))
+        {
+            arm.Destination ??= GetService(arm.Key.Service).GetDestination(arm.Key);
+        }
+    }
+
+    private ServiceState GetService(ServiceName name)
+    {
+        if (!_services.TryGetValue(name.Host, out var service))
+        {
+            _services[name.Host] = service = new ServiceState(name, RankOf, _defaultRetries);
+            if (_rules.Compiled is { } rules)
+            {
+                SetRules(service, rules, isPassThrough: false);
+            }
+        }
+
+        return service;
+    }
+
+    /// <summary>Rules first, then catalogs in the order in which they are configured.</summary>
+    private int RankOf(string catalog)
+    {
+        for (var i = 0; i < _catalogs.Count; i++)
+        {
+            if (_catalogs[i].Name == catalog)
+            {
+                return i + 1;
+            }
+        }
+
+        return 0;
+    }
+
+    private void Publish()
+    {
+        var current = _current;
+        _revision++;
+
+        // Services are never taken away, so the same number of them is the same set.
+        _current = current.Services.Count == _services.Count
+            ? current.With(_revision, _rules.Status)
+            : new MeshSnapshot(_revision, [.. _services.Values], _options.Namespace, _rules.Status);
+    }
+
+    private void TakeEndpoints(string catalog, ServiceName name, IReadOnlyList<Endpoint> endpoints)
+    {
+        lock (_lock)
+        {
+            var isNew = !_services.ContainsKey(name.Host);
+            if (isNew && endpoints.Count == 0)
+            {
+                return;
+            }
+
+            GetService(name).SetEndpoints(catalog, endpoints);
+
+            // Before the first full view nobody is served from this catalog's new services, so one publication at its
+            // end is enough, however many there are.
+            if (isNew && !_unsynced.Contains(catalog))
+            {
+                Publish();
+            }
+        }
+    }
+
+    private void TakeSync(string catalog)
+    {
+        lock (_lock)
+        {
+            if (_unsynced.Remove(catalog))
+            {
+                Publish();
+                Log.CatalogSynced(_logger, catalog, _services.Count);
+            }
+        }
+
+        CompleteIfSynced();
+    }
+
+    private void CompleteIfSynced()
+    {
+        lock (_lock)
+        {
+            if (_hasRules && _unsynced.Count == 0)
+            {
+                _synced.TrySetResult();
+            }
+        }
+    }
+
+    private sealed class Observer(MeshRuntime runtime, string catalog) : ICatalogObserver
+    {
+        public void ServiceChanged(ServiceName service, IReadOnlyList<Endpoint> endpoints) =>
+            runtime.TakeEndpoints(catalog, service, endpoints);
+
+        public void Synced() => runtime.TakeSync(catalog);
+    }
+}

@@ -1,0 +1,162 @@
+using Mesh.Discovery.Routing;
+using Mesh.Discovery.Rules;
+
+namespace Mesh.Discovery.Runtime;
+
+/// <summary>
+/// Holds what every source published last, and which of it is in use. A bad document is refused, not the rest: where one
+/// is bad its last good version stays, and where even that does not fit the others any more, all rules stay as they were.
+/// </summary>
+/// <remarks>Not safe for concurrent use.</remarks>
+internal sealed class RuleBook(RuleCompiler compiler)
+{
+    private readonly List<Source> _sources = [];
+    private List<SourcedRule> _accepted = [];
+    private CompiledRules? _compiled;
+
+    /// <summary>Everything that is wrong with what the sources say now.</summary>
+    public IReadOnlyList<RuleIssue> Issues { get; private set; } = [];
+
+    /// <summary>The rules in use.</summary>
+    public CompiledRules? Compiled => _compiled;
+
+    /// <summary>All documents in use, with their state.</summary>
+    public IReadOnlyList<RuleStatus> Status =>
+        [.. _accepted.Select(rule => new RuleStatus(
+            rule.Rule, rule.Source.Name, rule.Source.Precedence, _compiled!.InEffect.Contains(rule.Rule)))];
+
+    public void AddSource(string name, int precedence) => _sources.Add(new Source(name, precedence));
+
+    /// <summary>Takes what a source says now; to be compiled after.</summary>
+    public void Publish(string source, RuleBatch batch) => _sources.Single(s => s.Name == source).Batch = batch;
+
+    /// <summary>Compiles what the sources say now, as far as it is good.</summary>
+    /// <param name="isFirst">Whether there is nothing to fall back to: then any error refuses everything.</param>
+    /// <returns>Whether <see cref="Compiled"/> is new.</returns>
+    public bool Compile(bool isFirst)
+    {
+        var issues = new IssueList();
+        foreach (var issue in _sources.SelectMany(static source => source.Batch.Issues))
+        {
+            issues.Add(issue);
+        }
+
+        var candidate = new List<SourcedRule>();
+        foreach (var source in _sources)
+        {
+            candidate.AddRange(source.Batch.Rules.Select(rule => new SourcedRule(rule, source)));
+        }
+
+        RestoreUnreadable(candidate);
+        var compiled = Compile(candidate);
+        Collect(compiled, issues);
+        if (isFirst)
+        {
+            Issues = issues.Issues;
+            return issues.ErrorCount == 0 && Accept(candidate, compiled);
+        }
+
+        // Each round replaces the documents that are still bad by their last good version, or leaves them out. A document
+        // that is bad in its last good version too (another one that it refers to has changed) ends the search.
+        while (compiled.Issues.ErrorCount > 0)
+        {
+            if (!ReplaceBad(candidate, compiled.Issues))
+            {
+                Issues = issues.Issues;
+                return false;
+            }
+
+            compiled = Compile(candidate);
+            Collect(compiled, issues);
+        }
+
+        Issues = issues.Issues;
+        return Accept(candidate, compiled);
+    }
+
+    private CompiledRules Compile(List<SourcedRule> rules) =>
+        compiler.Compile([.. rules.Select(static rule => new PlacedRule(rule.Rule, rule.Source.Precedence))]);
+
+    private static void Collect(CompiledRules compiled, IssueList issues)
+    {
+        foreach (var issue in compiled.Issues.Issues)
+        {
+            issues.Add(issue);
+        }
+    }
+
+    private bool Accept(List<SourcedRule> rules, CompiledRules compiled)
+    {
+        _accepted = rules;
+        _compiled = compiled;
+        return true;
+    }
+
+    /// <summary>Documents that could not be read at all are not in the batch: their last good versions join it.</summary>
+    private void RestoreUnreadable(List<SourcedRule> candidate)
+    {
+        foreach (var source in _sources)
+        {
+            foreach (var issue in source.Batch.Issues.Where(static issue => issue.Severity == IssueSeverity.Error))
+            {
+                foreach (var good in _accepted.Where(rule => rule.Source == source && IsAbout(issue, rule.Rule)))
+                {
+                    if (!candidate.Exists(rule => rule.Source == source && IsSame(rule.Rule, good.Rule)))
+                    {
+                        candidate.Add(good);
+                    }
+                }
+            }
+        }
+    }
+
+    private bool ReplaceBad(List<SourcedRule> candidate, IssueList issues)
+    {
+        var changed = false;
+        foreach (var issue in issues.Issues.Where(static issue => issue.Severity == IssueSeverity.Error))
+        {
+            for (var i = candidate.Count - 1; i >= 0; i--)
+            {
+                var bad = candidate[i];
+                if (!IsAbout(issue, bad.Rule))
+                {
+                    continue;
+                }
+
+                var good = _accepted.Find(rule => rule.Source == bad.Source && IsSame(rule.Rule, bad.Rule));
+                if (good is null)
+                {
+                    candidate.RemoveAt(i);
+                    changed = true;
+                }
+                else if (!ReferenceEquals(good.Rule, bad.Rule))
+                {
+                    candidate[i] = good;
+                    changed = true;
+                }
+            }
+        }
+
+        return changed;
+    }
+
+    /// <summary>An issue without a document is about everything of its origin.</summary>
+    private static bool IsAbout(RuleIssue issue, RuleConfig rule) =>
+        issue.Location.Origin == rule.Location.Origin
+        && (issue.Location.Document.Length == 0 || issue.Location.Document == rule.Location.Document);
+
+    private static bool IsSame(RuleConfig one, RuleConfig other) =>
+        one.Location.Origin == other.Location.Origin && one.Kind == other.Kind
+        && one.Namespace == other.Namespace && one.Name == other.Name;
+
+    private sealed class Source(string name, int precedence)
+    {
+        public string Name { get; } = name;
+
+        public int Precedence { get; } = precedence;
+
+        public RuleBatch Batch { get; set; } = RuleBatch.Empty;
+    }
+
+    private sealed record SourcedRule(RuleConfig Rule, Source Source);
+}

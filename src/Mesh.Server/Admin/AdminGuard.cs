@@ -1,0 +1,60 @@
+using System.Net;
+using Mesh.Discovery;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Server.Admin;
+
+/// <summary>Decides who may read the admin endpoints.</summary>
+/// <remarks>
+/// With <see cref="AdminAccess.Loopback"/> the peer's address must be a loopback one. That alone is not enough: a reverse
+/// proxy on the same machine has such an address too, and a browser on it can be made to come here by a hostile name
+/// server (DNS rebinding). So whatever a proxy adds is refused, as are HTTP/1.0, which proxies speak that add nothing
+/// (nginx as it comes), and a Host that is a name other than localhost. A connection without an address is refused too:
+/// a Unix socket or named pipe has a proxy at its other end more often than not. An in-memory test server has none
+/// either; its tests set the access to Any.
+/// </remarks>
+internal static class AdminGuard
+{
+    private static readonly string[] s_proxyHeaders =
+    [
+        "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-For", "X-Real-IP", "Via",
+    ];
+
+    /// <returns>Why the request is refused; null if it is not.</returns>
+    public static string? Refusal(HttpContext context, AdminAccess access)
+    {
+        if (access == AdminAccess.Any)
+        {
+            return null;
+        }
+
+        var peer = context.Connection.RemoteIpAddress;
+        if (peer is null)
+        {
+            return "the connection has no IP address";
+        }
+
+        if (!IPAddress.IsLoopback(peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer))
+        {
+            return "the request comes from another machine";
+        }
+
+        foreach (var header in s_proxyHeaders)
+        {
+            if (context.Request.Headers.ContainsKey(header))
+            {
+                return $"a proxy has sent the request on (header {header})";
+            }
+        }
+
+        if (HttpProtocol.IsHttp10(context.Request.Protocol) || HttpProtocol.IsHttp09(context.Request.Protocol))
+        {
+            return "the request is in HTTP/1.0, as proxies send it";
+        }
+
+        var host = context.Request.Host.Host;
+        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host, out _)
+            ? null
+            : "its Host is neither an IP address nor localhost";
+    }
+}

@@ -1,0 +1,130 @@
+using Mesh.Discovery;
+using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime;
+using Mesh.Server.Registration;
+
+namespace Mesh.Server.Admin;
+
+/// <summary>Puts together what the endpoints under <c>/mesh</c> tell. Rules are named, their content is not shown: header
+/// operations and direct responses may hold secrets.</summary>
+internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, DrainState drain)
+{
+    /// <summary>Ready means: all catalogs have told their first view, and the process is not leaving.</summary>
+    public ReadinessReport Readiness()
+    {
+        var reasons = new List<string>();
+        if (drain.IsDraining)
+        {
+            reasons.Add("The process is leaving.");
+        }
+
+        if (!runtime.Synced.IsCompletedSuccessfully)
+        {
+            var missing = runtime.Unsynced;
+            reasons.Add(missing.Count == 0
+                ? "The first rules are not in use yet."
+                : $"The first view of {string.Join(", ", missing)} is not there yet.");
+        }
+
+        return new ReadinessReport(reasons.Count == 0, reasons);
+    }
+
+    public ConfigReport Config()
+    {
+        var snapshot = runtime.Current;
+        return new ConfigReport
+        {
+            Service = options.Service,
+            Namespace = options.Namespace,
+            Labels = new Labels(options.Labels),
+            Locality = options.Locality,
+            Weight = options.Weight,
+            Advertise = options.Advertise is { } address ? Describe(address) : null,
+            Providers = [.. runtime.Catalogs.Select(static catalog => catalog.Name)],
+            Options = new OptionsReport
+            {
+                Discovery = new(options.Discovery.File),
+                Config = new(options.Config),
+                Outbound = options.Outbound,
+                Drain = options.Drain,
+                Admin = options.Admin,
+            },
+            Revision = snapshot.Revision,
+            Rules = [.. snapshot.Rules.Select(Describe)],
+            Issues = [.. runtime.Issues.Select(static issue =>
+                new IssueReport(issue.Severity, issue.Location.ToString(), issue.Message))],
+        };
+    }
+
+    public EndpointsReport Endpoints()
+    {
+        var snapshot = runtime.Current;
+        return new EndpointsReport(
+            snapshot.Revision,
+            [.. snapshot.Services
+                .OrderBy(static service => service.Name.Host, StringComparer.Ordinal)
+                .Select(static service => new ServiceReport
+                {
+                    Service = service.Name.ToString(),
+                    Host = service.Name.Host,
+                    Routes = service.Routes.Name.Length == 0 ? null : service.Routes.Name,
+                    Endpoints = [.. service.Endpoints.Select(Describe)],
+                    Subsets = service.Rule is { Subsets: { Count: > 0 } subsets }
+                        ? [.. subsets.Select(static subset => new SubsetReport(subset.Name, subset.Labels))]
+                        : null,
+                    Destinations = [.. service.Destinations
+                        .OrderBy(static destination => destination.Name, StringComparer.Ordinal)
+                        .Select(Describe)],
+                })]);
+    }
+
+    private static RuleReport Describe(RuleStatus status) => new()
+    {
+        Kind = status.Rule.Kind,
+        Name = status.Rule.Name,
+        Namespace = status.Rule.Namespace,
+        Hosts = status.Rule switch
+        {
+            VirtualServiceConfig rule => rule.Hosts,
+            DestinationRuleConfig rule => [rule.Host],
+            ServiceEntryConfig rule => rule.Hosts,
+            _ => [],
+        },
+        Source = status.Source,
+        Location = status.Rule.Location.ToString(),
+        Precedence = status.Precedence,
+        InEffect = status.InEffect,
+    };
+
+    private static EndpointReport Describe(EndpointState state)
+    {
+        var endpoint = state.Endpoint;
+        return new EndpointReport
+        {
+            Address = Describe(endpoint.Address),
+            Labels = endpoint.Labels,
+            Weight = endpoint.Weight,
+            Locality = endpoint.Locality,
+            Health = endpoint.Health,
+            ServicePort = endpoint.ServicePort,
+            InFlight = state.InFlight,
+        };
+    }
+
+    private static DestinationReport Describe(DestinationState state)
+    {
+        var view = state.View;
+        return new DestinationReport
+        {
+            Destination = state.Name,
+            Subset = state.Key.Subset,
+            Port = state.Key.Port,
+            LoadBalancer = view.LoadBalancer is null ? null
+                : view.LoadBalancer.Simple ?? (view.LoadBalancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
+            Endpoints = [.. view.Endpoints.Select(static endpoint => endpoint.Id)],
+        };
+    }
+
+    /// <summary>Without a user and password, should there be any.</summary>
+    private static string Describe(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
+}

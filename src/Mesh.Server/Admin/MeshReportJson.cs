@@ -1,0 +1,98 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Mesh.Discovery;
+using Mesh.Discovery.Rules;
+
+namespace Mesh.Server.Admin;
+
+internal sealed record ReadinessReport(bool Ready, IReadOnlyList<string> Reasons);
+
+internal sealed record ConfigReport
+{
+    public required string Service { get; init; }
+    public required string Namespace { get; init; }
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+    public required Locality Locality { get; init; }
+    public required int Weight { get; init; }
+    public string? Advertise { get; init; }
+    public required IReadOnlyList<string> Providers { get; init; }
+    public required OptionsReport Options { get; init; }
+    public required long Revision { get; init; }
+    public required IReadOnlyList<RuleReport> Rules { get; init; }
+    public required IReadOnlyList<IssueReport> Issues { get; init; }
+}
+
+/// <summary>The options in effect. None of these types holds a secret; one that comes to do so needs a type of its own here.</summary>
+internal sealed record OptionsReport
+{
+    public required DiscoveryReport Discovery { get; init; }
+    public required RuleFilesReport Config { get; init; }
+    public required OutboundOptions Outbound { get; init; }
+    public required DrainOptions Drain { get; init; }
+    public required AdminOptions Admin { get; init; }
+}
+
+internal sealed record DiscoveryReport(FileCatalogOptions File);
+
+internal sealed record RuleFilesReport(RuleFileOptions Files);
+
+internal sealed record RuleReport
+{
+    public required string Kind { get; init; }
+    public required string Name { get; init; }
+    public required string Namespace { get; init; }
+    public required IReadOnlyList<string> Hosts { get; init; }
+    public required string Source { get; init; }
+    public required string Location { get; init; }
+    public required int Precedence { get; init; }
+    public required bool InEffect { get; init; }
+}
+
+internal sealed record IssueReport(IssueSeverity Severity, string Location, string Message);
+
+internal sealed record EndpointsReport(long Revision, IReadOnlyList<ServiceReport> Services);
+
+internal sealed record ServiceReport
+{
+    public required string Service { get; init; }
+    public required string Host { get; init; }
+
+    /// <summary>The rule document that routes calls to it; absent for the default route.</summary>
+    public string? Routes { get; init; }
+    public required IReadOnlyList<EndpointReport> Endpoints { get; init; }
+    public IReadOnlyList<SubsetReport>? Subsets { get; init; }
+    public required IReadOnlyList<DestinationReport> Destinations { get; init; }
+}
+
+internal sealed record SubsetReport(string Name, IReadOnlyDictionary<string, string> Labels);
+
+internal sealed record EndpointReport
+{
+    public required string Address { get; init; }
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+    public required int Weight { get; init; }
+    public required Locality Locality { get; init; }
+    public required EndpointHealth Health { get; init; }
+    public int? ServicePort { get; init; }
+    public required int InFlight { get; init; }
+}
+
+/// <summary>What policies attach to, with the endpoints that may take its traffic now.</summary>
+internal sealed record DestinationReport
+{
+    public required string Destination { get; init; }
+    public string? Subset { get; init; }
+    public int? Port { get; init; }
+    public string? LoadBalancer { get; init; }
+    public required IReadOnlyList<string> Endpoints { get; init; }
+}
+
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    WriteIndented = true,
+    UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ReadinessReport))]
+[JsonSerializable(typeof(ConfigReport))]
+[JsonSerializable(typeof(EndpointsReport))]
+internal sealed partial class MeshReportJson : JsonSerializerContext;

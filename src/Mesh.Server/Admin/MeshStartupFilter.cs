@@ -1,0 +1,14 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+
+namespace Mesh.Server.Admin;
+
+/// <summary>Puts the mesh's middleware before everything that the application adds.</summary>
+internal sealed class MeshStartupFilter : IStartupFilter
+{
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.UseMiddleware<MeshMiddleware>();
+        next(app);
+    };
+}

@@ -1,0 +1,224 @@
+using System.Net;
+using System.Security.Cryptography;
+using Mesh.Discovery;
+using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Runtime;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Server.Registration;
+
+/// <summary>
+/// Announces the process in every catalog that takes registrations once its server listens, and takes it out again,
+/// in an order that loses no request, before the server stops.
+/// </summary>
+/// <remarks>
+/// <para>Start: <see cref="StartedAsync"/> runs when all hosted services have started, so the server listens and its
+/// ports are known. A catalog that cannot be written does not stop the host; it is tried again.</para>
+/// <para>Stop: the host calls <see cref="StoppingAsync"/> before it stops any service, so Kestrel serves all the while:
+/// not ready any more → withdrawn from the catalogs → <c>Mesh:Drain:Delay</c>, in which callers see that and HTTP/1.1
+/// connections are told to close → the host stops Kestrel, which waits for requests in flight within the rest of the
+/// host's shutdown timeout. A second signal ends the delay.</para>
+/// </remarks>
+internal sealed partial class RegistrationService : IHostedLifecycleService, IAsyncDisposable
+{
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
+
+    private readonly MeshOptions _options;
+    private readonly MeshRuntime _runtime;
+    private readonly DrainState _state;
+    private readonly IServer _server;
+    private readonly TimeProvider _time;
+    private readonly IRandomSource _random;
+    private readonly ILogger<RegistrationService> _logger;
+    private readonly CancellationTokenSource _leave = new();
+    private readonly List<Task<IAsyncDisposable?>> _registrations = [];
+    private bool _listens;
+    private bool _withdrawn;
+
+    public RegistrationService(
+        MeshOptions options,
+        MeshRuntime runtime,
+        DrainState state,
+        IServer server,
+        TimeProvider time,
+        IRandomSource random,
+        ILogger<RegistrationService> logger)
+    {
+        _options = options;
+        _runtime = runtime;
+        _state = state;
+        _server = server;
+        _time = time;
+        _random = random;
+        _logger = logger;
+    }
+
+    /// <summary>Ends the delay of a drain; a test's stand-in for a second signal.</summary>
+    internal Action? SkipDelay { get; private set; }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        var addresses = _server.Features.Get<IServerAddressesFeature>()?.Addresses ?? [];
+        _listens = addresses.Count > 0;
+        var registries = _runtime.Catalogs.Where(static catalog => catalog is IServiceRegistry).ToArray();
+        if (registries.Length == 0)
+        {
+            Log.NoRegistry(_logger);
+            return Task.CompletedTask;
+        }
+
+        var onThisMachineOnly = Array.TrueForAll(registries, static catalog => catalog is FileCatalog);
+        var address = _options.Advertise
+            ?? AdvertisedAddress.Choose(addresses, onThisMachineOnly, AdvertisedAddress.OfThisMachine);
+        if (address is null)
+        {
+            Log.NoAddress(_logger);
+            return Task.CompletedTask;
+        }
+
+        if (!onThisMachineOnly && IPAddress.TryParse(address.DnsSafeHost, out var ip) && IPAddress.IsLoopback(ip))
+        {
+            Log.LoopbackOnly(_logger, address);
+        }
+
+        var instance = CreateInstance(address);
+
+        // Not awaited: a slow registry must not hold up the start of the host. The attempts outlive this call.
+        using (ExecutionContext.SuppressFlow())
+        {
+            foreach (var catalog in registries)
+            {
+                _registrations.Add(RegisterAsync((IServiceRegistry)catalog, catalog.Name, instance, _leave.Token));
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        if (_state.IsDraining)
+        {
+            return;
+        }
+
+        _state.Start();
+        Log.NotReady(_logger);
+        await WithdrawAsync(cancellationToken);
+        await ServeOnAsync(cancellationToken);
+        Log.ServerStops(_logger);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        // For a host that is disposed without having been stopped.
+        await WithdrawAsync(CancellationToken.None);
+        _leave.Dispose();
+    }
+
+    private ServiceInstance CreateInstance(Uri address)
+    {
+        var random = RandomNumberGenerator.GetHexString(16, lowercase: true);
+        return new ServiceInstance(
+            $"{_options.Service}-{Environment.ProcessId}-{random}",
+            new ServiceName(_options.Service, _options.Namespace),
+            new Endpoint
+            {
+                Address = address,
+                Labels = new Labels(_options.Labels),
+                Locality = _options.Locality,
+                Weight = _options.Weight,
+            });
+    }
+
+    private async Task<IAsyncDisposable?> RegisterAsync(
+        IServiceRegistry registry, string catalog, ServiceInstance instance, CancellationToken leave)
+    {
+        var pause = s_firstPause;
+        while (!leave.IsCancellationRequested)
+        {
+            try
+            {
+                var registration = await registry.RegisterAsync(instance, leave);
+                var endpoint = instance.Endpoint;
+                Log.Registered(_logger, instance.Service, endpoint.Address, endpoint.Labels.ToString(), catalog, instance.Id);
+                return registration;
+            }
+            catch (OperationCanceledException) when (leave.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception exception)
+            {
+                Log.RegistrationFailed(_logger, instance.Service, catalog, pause, exception);
+            }
+
+            var jittered = pause * (0.5 + _random.NextDouble());
+            await Task.Delay(jittered, _time, leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
+        }
+
+        return null;
+    }
+
+    private async Task WithdrawAsync(CancellationToken cancel)
+    {
+        if (_withdrawn)
+        {
+            return;
+        }
+
+        _withdrawn = true;
+        await _leave.CancelAsync();
+        foreach (var attempt in _registrations)
+        {
+            try
+            {
+                if (await attempt.WaitAsync(cancel) is { } registration)
+                {
+                    await registration.DisposeAsync().AsTask().WaitAsync(cancel);
+                    Log.Withdrawn(_logger);
+                }
+            }
+            catch (Exception exception)
+            {
+                Log.WithdrawFailed(_logger, exception);
+            }
+        }
+    }
+
+    private async Task ServeOnAsync(CancellationToken cancel)
+    {
+        var delay = _options.Drain.Delay;
+        if (!_listens || delay <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        Log.ServesOn(_logger, delay);
+        using var skip = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        SkipDelay = () =>
+        {
+            Log.DelaySkipped(_logger);
+            skip.Cancel();
+        };
+        using (new ShutdownSignals(SkipDelay))
+        {
+            await Task.Delay(delay, _time, skip.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        SkipDelay = null;
+    }
+}
