@@ -57,11 +57,11 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
         }
 
         protected override bool PrefersSecond(
-            in Candidate first, int firstLoad, in Candidate second, int secondLoad)
+            in Candidate first, int firstLoad, in Candidate second, int secondLoad, double chance)
         {
             var gain = LogOfOneMore(firstLoad) - LogOfOneMore(secondLoad) + Agreed(
                 first.Latency.Measured - second.Latency.Measured, first.Latency.Peak - second.Latency.Peak);
-            return gain > (Weighted ? Random.NextDouble() * s_sure : 0);
+            return gain > chance * s_sure;
         }
 
         // The one nearer to zero if both have the same sign, else zero; without branches, which nobody could predict.
