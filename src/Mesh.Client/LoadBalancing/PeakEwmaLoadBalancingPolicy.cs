@@ -43,17 +43,17 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
 
         public override bool MeasuresLatency => true;
 
-        public override void OnCompleted(EndpointState endpoint, TimeSpan latency, bool failed)
+        public override void OnCompleted(EndpointState endpoint, in AttemptOutcome outcome)
         {
-            var seconds = latency.TotalSeconds;
-            if (failed)
+            var seconds = outcome.Latency.TotalSeconds;
+            if (outcome.Failed)
             {
                 var known = Math.Exp(endpoint.Latency.Measured);
                 var penalty = Math.Clamp(2 * known, FailurePenalty.TotalSeconds, MaxFailurePenalty.TotalSeconds);
                 seconds = Math.Max(seconds, Math.Max(known, penalty));
             }
 
-            endpoint.Latency.Add(seconds, PeakEwma.Now(_time));
+            endpoint.Latency.Add(seconds, PeakEwma.At(outcome.EndedAt, _time));
         }
 
         protected override bool PrefersSecond(
