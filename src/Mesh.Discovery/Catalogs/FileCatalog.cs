@@ -44,6 +44,18 @@ internal sealed class FileCatalog : IEndpointCatalog, IServiceRegistry
 
     public string Name => CatalogName;
 
+    /// <summary>Where the documents lie; null as long as the directory could not be made.</summary>
+    public string? CurrentDirectory
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _directory;
+            }
+        }
+    }
+
     /// <summary>All that is wrong with the options, a sentence each.</summary>
     public static IEnumerable<string> Validate(FileCatalogOptions options)
     {

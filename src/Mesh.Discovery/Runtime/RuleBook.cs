@@ -74,8 +74,14 @@ internal sealed class RuleBook(RuleCompiler compiler)
         return Accept(candidate, compiled);
     }
 
-    private CompiledRules Compile(List<SourcedRule> rules) =>
-        compiler.Compile([.. rules.Select(static rule => new PlacedRule(rule.Rule, rule.Source.Precedence))]);
+    /// <summary>What is in use comes first, so that of two that clash the newcomer is the one to blame.</summary>
+    private CompiledRules Compile(List<SourcedRule> rules)
+    {
+        var inUse = new HashSet<RuleConfig>(_accepted.Select(static rule => rule.Rule), ReferenceEqualityComparer.Instance);
+        return compiler.Compile(
+            [.. rules.OrderBy(rule => inUse.Contains(rule.Rule) ? 0 : 1)
+                .Select(static rule => new PlacedRule(rule.Rule, rule.Source.Precedence))]);
+    }
 
     private static void Collect(CompiledRules compiled, IssueList issues)
     {
@@ -131,7 +137,15 @@ internal sealed class RuleBook(RuleCompiler compiler)
                 }
                 else if (!ReferenceEquals(good.Rule, bad.Rule))
                 {
-                    candidate[i] = good;
+                    if (candidate.Exists(rule => ReferenceEquals(rule.Rule, good.Rule)))
+                    {
+                        candidate.RemoveAt(i);
+                    }
+                    else
+                    {
+                        candidate[i] = good;
+                    }
+
                     changed = true;
                 }
             }

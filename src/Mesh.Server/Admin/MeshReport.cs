@@ -1,4 +1,5 @@
 using Mesh.Discovery;
+using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
 using Mesh.Server.Registration;
@@ -43,8 +44,10 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Providers = [.. runtime.Catalogs.Select(static catalog => catalog.Name)],
             Options = new OptionsReport
             {
-                Discovery = new(options.Discovery.File),
-                Config = new(options.Config),
+                Discovery = new(
+                    runtime.Catalogs.OfType<FileCatalog>().FirstOrDefault()?.CurrentDirectory,
+                    options.Discovery.File),
+                Config = options.Config,
                 Outbound = options.Outbound,
                 Drain = options.Drain,
                 Admin = options.Admin,

@@ -26,15 +26,15 @@ internal sealed record ConfigReport
 internal sealed record OptionsReport
 {
     public required DiscoveryReport Discovery { get; init; }
-    public required RuleFilesReport Config { get; init; }
+    public required RuleFileOptions Config { get; init; }
     public required OutboundOptions Outbound { get; init; }
     public required DrainOptions Drain { get; init; }
     public required AdminOptions Admin { get; init; }
 }
 
-internal sealed record DiscoveryReport(FileCatalogOptions File);
-
-internal sealed record RuleFilesReport(RuleFileOptions Files);
+/// <param name="Directory">Where the File catalog lies, if it is used and could be opened.</param>
+/// <param name="File">Its options as given.</param>
+internal sealed record DiscoveryReport(string? Directory, FileCatalogOptions File);
 
 internal sealed record RuleReport
 {

@@ -1,9 +1,7 @@
 using Mesh.Discovery;
-using Mesh.Discovery.Catalogs;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Mesh.Server.Tests.Registration;
 
@@ -94,6 +92,19 @@ public sealed class RegistrationServiceTests
 
         await mesh.LogLine("Leaving: withdrawing the registration failed");
         await mesh.LogLine("Leaving: the server stops");
+    }
+
+    [Fact]
+    public async Task StoppingAsync_RegistryDoesNotAnswer_GoesOnAfterAWhile()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.Catalog.Hangs = true;
+        await mesh.Catalog.Registered.Task;
+
+        await mesh.AdvanceUntil(mesh.App.StopAsync());
+
+        await mesh.LogLine("Leaving: withdrawing the registration failed");
+        await mesh.LogLine("Leaving: serving for another");
     }
 
     [Fact]
