@@ -61,12 +61,7 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
         {
             var gain = LogOfOneMore(firstLoad) - LogOfOneMore(secondLoad) + Agreed(
                 first.Latency.Measured - second.Latency.Measured, first.Latency.Peak - second.Latency.Peak);
-            if (gain <= 0 || gain >= s_sure || !Weighted)
-            {
-                return gain > 0;
-            }
-
-            return Random.NextDouble() * s_sure < gain;
+            return gain > (Weighted ? Random.NextDouble() * s_sure : 0);
         }
 
         // The one nearer to zero if both have the same sign, else zero; without branches, which nobody could predict.

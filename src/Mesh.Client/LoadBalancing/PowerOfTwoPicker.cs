@@ -68,7 +68,7 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
         return Better(first, second + (second >= first ? 1 : 0));
     }
 
-    /// <summary>Whether the second of two different candidates is better than the first.</summary>
+    /// <summary>Whether the second of two candidates is better than the first; no matter what if they are the same.</summary>
     /// <param name="first">The first drawn.</param>
     /// <param name="firstLoad">Requests in flight on one of its slots.</param>
     /// <param name="second">The second drawn.</param>
@@ -77,13 +77,12 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
 
     private EndpointState Better(int first, int second)
     {
-        // The two candidates are likely far apart in memory: nothing here waits for one before it asks for the other.
+        // The two candidates are likely far apart in memory, so nothing waits for one before it asks for the other; and
+        // the outcome is a coin toss, so it is computed: a branch would be mispredicted half the time.
         ref readonly var a = ref _candidates[first];
         ref readonly var b = ref _candidates[second];
-        var stateA = a.State;
-        var stateB = b.State;
-        var loadA = stateA.InFlight;
-        var loadB = stateB.InFlight;
+        var loadA = a.State.InFlight;
+        var loadB = b.State.InFlight;
         if (Weighted)
         {
             // What one of weight / slot slots holds when they hold the requests evenly; exact for the lighter endpoint.
@@ -93,7 +92,8 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
             loadB = (int)((loadB * slot / b.Weight) + part);
         }
 
-        return first != second && PrefersSecond(a, loadA, b, loadB) ? stateB : stateA;
+        var toSecond = PrefersSecond(a, loadA, b, loadB) ? 1 : 0;
+        return _candidates[first + ((second - first) * toSecond)].State;
     }
 
     private EndpointState PickUntried(in PickContext context)
