@@ -22,7 +22,10 @@ namespace Mesh.Client.LoadBalancing;
 /// </remarks>
 internal abstract class PowerOfTwoPicker : EndpointPicker
 {
+    private const double Chances = 1 << 20;
+
     private readonly Candidate[] _candidates;
+    private readonly bool _weighted;
     private readonly EndpointSampler _sampler;
     private readonly IRandomSource _random;
 
@@ -30,7 +33,7 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
     {
         var endpoints = context.EndpointArray;
         var weights = EndpointWeights.Read(endpoints);
-        Weighted = weights is not null;
+        _weighted = weights is not null;
         _random = context.Random;
         _sampler = new EndpointSampler(endpoints, weights, _random);
         _candidates = new Candidate[endpoints.Length];
@@ -40,11 +43,6 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
         }
     }
 
-    /// <summary>Whether the endpoints differ in weight.</summary>
-    protected bool Weighted { get; }
-
-    protected IRandomSource Random => _random;
-
     public sealed override EndpointState Pick(in PickContext context)
     {
         if (!context.Tried.IsEmpty)
@@ -52,7 +50,7 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
             return PickUntried(context);
         }
 
-        if (Weighted)
+        if (_weighted)
         {
             return Better(_sampler.Next(), _sampler.Next());
         }
@@ -73,7 +71,9 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
     /// <param name="firstLoad">Requests in flight on one of its slots.</param>
     /// <param name="second">The second drawn.</param>
     /// <param name="secondLoad">Requests in flight on one of its slots.</param>
-    protected abstract bool PrefersSecond(in Candidate first, int firstLoad, in Candidate second, int secondLoad);
+    /// <param name="chance">Zero if all weights are equal, otherwise a random number from 0 to 1.</param>
+    protected abstract bool PrefersSecond(
+        in Candidate first, int firstLoad, in Candidate second, int secondLoad, double chance);
 
     private EndpointState Better(int first, int second)
     {
@@ -83,16 +83,21 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
         ref readonly var b = ref _candidates[second];
         var loadA = a.State.InFlight;
         var loadB = b.State.InFlight;
-        if (Weighted)
+        var chance = 0.0;
+        if (_weighted)
         {
+            // Two random numbers for the price of one: the upper 20 bits and the rest.
+            var part = _random.NextDouble() * Chances;
+            chance = Math.Floor(part);
+            part -= chance;
+            chance /= Chances;
             // What one of weight / slot slots holds when they hold the requests evenly; exact for the lighter endpoint.
             var slot = Math.Min(a.Weight, b.Weight);
-            var part = _random.NextDouble();
             loadA = (int)((loadA * slot / a.Weight) + part);
             loadB = (int)((loadB * slot / b.Weight) + part);
         }
 
-        var toSecond = PrefersSecond(a, loadA, b, loadB) ? 1 : 0;
+        var toSecond = PrefersSecond(a, loadA, b, loadB, chance) ? 1 : 0;
         return _candidates[first + ((second - first) * toSecond)].State;
     }
 

@@ -6,8 +6,10 @@ using Mesh.Server.Registration;
 
 namespace Mesh.Server.Admin;
 
-/// <summary>Puts together what the endpoints under <c>/mesh</c> tell. Rules are named, their content is not shown: header
-/// operations and direct responses may hold secrets.</summary>
+/// <summary>
+/// Puts together what the endpoints under <c>/mesh</c> tell. Rules are named, their content is not shown: header operations
+/// and direct responses may hold secrets.
+/// </summary>
 internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, DrainState drain)
 {
     /// <summary>Ready means: all catalogs have told their first view, and the process is not leaving.</summary>
@@ -122,12 +124,13 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Destination = state.Name,
             Subset = state.Key.Subset,
             Port = state.Key.Port,
-            LoadBalancer = view.LoadBalancer is null ? null
-                : view.LoadBalancer.Simple ?? (view.LoadBalancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
+            LoadBalancer = view.LoadBalancer is not { } balancer ? null
+                : balancer.Simple ?? (balancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
             Endpoints = [.. view.Endpoints.Select(static endpoint => endpoint.Id)],
         };
     }
 
     /// <summary>Without a user and password, should there be any.</summary>
-    private static string Describe(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
+    private static string Describe(Uri address) =>
+        address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 }

@@ -22,7 +22,7 @@ internal sealed record ConfigReport
     public required IReadOnlyList<IssueReport> Issues { get; init; }
 }
 
-/// <summary>The options in effect. None of these types holds a secret; one that comes to do so needs a type of its own here.</summary>
+/// <summary>The options in effect. None of these types holds a secret; one that comes to do so needs its own type here.</summary>
 internal sealed record OptionsReport
 {
     public required DiscoveryReport Discovery { get; init; }

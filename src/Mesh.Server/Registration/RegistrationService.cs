@@ -156,7 +156,8 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
             {
                 var registration = await registry.RegisterAsync(instance, leave);
                 var endpoint = instance.Endpoint;
-                Log.Registered(_logger, instance.Service, endpoint.Address, endpoint.Labels.ToString(), catalog, instance.Id);
+                var labels = endpoint.Labels.ToString();
+                Log.Registered(_logger, instance.Service, endpoint.Address, labels, catalog, instance.Id);
                 return registration;
             }
             catch (OperationCanceledException) when (leave.IsCancellationRequested)

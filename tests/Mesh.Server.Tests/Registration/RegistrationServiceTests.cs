@@ -132,6 +132,20 @@ public sealed class RegistrationServiceTests
     }
 
     [Fact]
+    public async Task StartAsync_FileCatalogsTimesDoNotFit_IsRefusedWithTheOtherErrors()
+    {
+        var exception = await Assert.ThrowsAsync<MeshConfigurationException>(() => MeshApp.StartAsync(static options =>
+        {
+            options.Discovery.Providers.Add("File");
+            options.Discovery.Providers.Add("Fiel");
+            options.Discovery.File.Expiry = TimeSpan.FromMilliseconds(1500);
+        }));
+
+        Assert.Contains("Mesh:Discovery:File: Expiry is 00:00:01.5000000", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("Fiel", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task StartedAsync_FileCatalogAlone_RegistersLoopbackForAWildcardAndLeavesNothingBehind()
     {
         var directory = Directory.CreateTempSubdirectory("mesh-test-");
