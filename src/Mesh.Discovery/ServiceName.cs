@@ -52,12 +52,16 @@ public readonly record struct ServiceName
     public bool IsExternal => _namespace is null;
 
     /// <summary>Names a host outside the mesh's own name space, as a ServiceEntry declares it.</summary>
-    /// <param name="host">A DNS name, or a wildcard such as <c>*.example.com</c>.</param>
+    /// <param name="host">A DNS name, or a wildcard such as <c>*.example.com</c>; a dot at its end is left out.</param>
     public static ServiceName External(string host)
     {
         ArgumentException.ThrowIfNullOrEmpty(host);
-        return new ServiceName(host);
+        return new ServiceName(WithoutRootDot(host));
     }
+
+    /// <summary>A host that is declared as written: short forms are not completed, the full form names the service.</summary>
+    internal static ServiceName Literal(string host) =>
+        host.Contains(DomainSuffix, StringComparison.OrdinalIgnoreCase) ? Resolve(host, "default") : External(host);
 
     /// <summary>
     /// Reads a host as Istio reads it in a rule: a name without a dot belongs to the rule's namespace;
@@ -85,7 +89,7 @@ public readonly record struct ServiceName
             return false;
         }
 
-        var parts = host.TrimEnd('.').Split('.');
+        var parts = WithoutRootDot(host).Split('.');
         var isService = parts.Length switch
         {
             1 or 2 => true,
@@ -103,6 +107,9 @@ public readonly record struct ServiceName
 
         static bool Is(string part, string word) => part.Equals(word, StringComparison.OrdinalIgnoreCase);
     }
+
+    /// <summary><c>example.com.</c> and <c>example.com</c> are the same host.</summary>
+    private static string WithoutRootDot(string host) => host.Length > 1 && host.EndsWith('.') ? host[..^1] : host;
 
     /// <summary><c>reviews.prod</c>, or the host of an external name.</summary>
     public override string ToString() => IsExternal ? Name : $"{_name}.{_namespace}";

@@ -58,13 +58,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         {
             var path = $"{MeshOptions.SectionName}:{name}";
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
-            var section = new RuleValue(reading, from.Read(path, out var tooDeep), path);
-            if (tooDeep is not null)
-            {
-                reading.Error(new SourceLocation(section.Node.Origin, tooDeep), $"nesting is deeper than {YamlFile.MaxDepth} levels");
-            }
-
-            foreach (var (host, value) in section.Entries())
+            foreach (var (host, value) in from.Read(path, reading).Entries())
             {
                 present.Add(value.Path);
                 var entry = ReadEntry(host, value, read);
@@ -88,7 +82,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
             return known;
         }
 
-        var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
+        var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict, value.Path);
         value = value with { Reading = reading };
         if (!HostText.IsHost(host, wildcard: true))
         {

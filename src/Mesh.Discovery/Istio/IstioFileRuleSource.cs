@@ -103,10 +103,9 @@ internal sealed class IstioFileRuleSource : IRuleSource
                         ? (rule, rules[place])
                         : (rules[place], rule);
                     rules[place] = kept;
+                    var other = $"{kept.Location.Origin}:{kept.Location.Line}";
                     issues.Add(new RuleIssue(
-                        IssueSeverity.Error,
-                        refused.Location,
-                        $"the name is taken: {kept.Location.Origin}:{kept.Location.Line} defines the same kind, namespace and name"));
+                        IssueSeverity.Error, refused.Location, $"the name is taken: it is also in {other}"));
                 }
             }
         }

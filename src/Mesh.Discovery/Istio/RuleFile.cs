@@ -10,7 +10,7 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
 {
     private const int FirstReadTries = 3;
 
-    private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding s_utf8 = new(false, throwOnInvalidBytes: true);
 
     private Dictionary<(int Line, string Text), IReadOnlyList<RuleDocument>> _documents = [];
     private FileVersion? _read;
@@ -92,7 +92,7 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
             return true;
         }
 
-        Fail(Directory.Exists(path) ? "is a directory; write its files as 'directory/*.yaml'" : "there is no such file");
+        Fail(Directory.Exists(path) ? "is a directory; write 'directory/*.yaml'" : "there is no such file");
         return false;
     }
 
@@ -113,7 +113,8 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
         }
 
         byte[] bytes;
-        using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
+        const FileShare ShareAll = FileShare.ReadWrite | FileShare.Delete;
+        using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, ShareAll))
         {
             // One byte more than there should be shows a file that grew.
             var buffer = new byte[version.Length + 1];
@@ -187,7 +188,7 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
         (_documents, Rules, Issues) = (documents, rules, issues);
     }
 
-    /// <summary>A rule stays while its document has errors; all of them while nobody can say whose the errors are.</summary>
+    /// <summary>A rule stays while its document has errors; all stay while nobody can say which it was.</summary>
     private void KeepLastGood(List<RuleConfig> rules, List<RuleDocument> failed)
     {
         var isNameless = failed.Exists(static document => document.Identity.Length == 0);
@@ -208,7 +209,7 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
         $"has {length} bytes; allowed: at most {settings.MaxSize} (Mesh:Config:MaxFileSize)");
 }
 
-/// <summary>By what a changed file is known. Links are followed: Kubernetes swaps them to change mounted files.</summary>
+/// <summary>How a changed file is known. Links are followed: Kubernetes swaps them to change mounted files.</summary>
 internal sealed record FileVersion(string Target, long Length, DateTime Modified)
 {
     public static FileVersion? Of(string path)

@@ -35,6 +35,12 @@ internal sealed class HeaderOperations
 
         foreach (var (name, value) in _config.Add)
         {
+            // A message has one host: a second value would make it invalid.
+            if (WireName(name).Equals("Host", StringComparison.OrdinalIgnoreCase))
+            {
+                Remove(headers, content, name);
+            }
+
             Add(headers, content, name, value);
         }
     }

@@ -51,7 +51,7 @@ internal sealed record RetryPolicy(
             return Default(defaultAttempts);
         }
 
-        if (config.RetryOn is null)
+        if (string.IsNullOrWhiteSpace(config.RetryOn))
         {
             return Default(config.Attempts) with { PerTryTimeout = config.PerTryTimeout };
         }

@@ -50,25 +50,6 @@ internal sealed class Route
         return false;
     }
 
-    /// <summary>This route as another one delegates to it: under that one's match, with its rewrite and timeout if it has any.</summary>
-    public Route Within(string name, RouteMatch[]? outer, UriRewrite? rewrite, TimeSpan? timeout) => new()
-    {
-        Name = name,
-        Matches = outer is null ? Matches
-            : Matches is null ? outer
-            : [.. outer.SelectMany(_ => Matches, static (o, inner) => inner.And(o))],
-        Arms = Arms,
-        TotalWeight = TotalWeight,
-        Redirect = Redirect,
-        DirectResponse = DirectResponse,
-        Rewrite = rewrite,
-        RequestHeaders = RequestHeaders,
-        ResponseHeaders = ResponseHeaders,
-        Timeout = timeout ?? Timeout,
-        Retries = Retries,
-        ChangesRequest = ChangesRequest || rewrite is not null,
-    };
-
     /// <summary>Draws one arm of the split. A route with one arm draws nothing.</summary>
     public RouteArm Draw(IRandomSource random)
     {

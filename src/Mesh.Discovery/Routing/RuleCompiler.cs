@@ -9,12 +9,13 @@ namespace Mesh.Discovery.Routing;
 /// <remarks>
 /// Order of work: service entries (they say which hosts are literal), destination rules (they define subsets), virtual
 /// services (they refer to both). Of two documents for one host the one with the higher precedence is in effect; two of
-/// the same precedence are an error, because Istio's "the older one wins" surprised too many people. Compiled routes are
-/// kept for the next run and reused for documents that are the same objects. Not safe for concurrent use.
+/// the same precedence are an error of the later one, because Istio's "the older one wins" surprised too many people.
+/// Compiled routes are kept for the next run and reused for documents that are the same objects. Not safe for concurrent
+/// use.
 /// </remarks>
 internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts)
 {
-    private Dictionary<VirtualServiceConfig, Route[]> _compiled = new(ReferenceEqualityComparer.Instance);
+    private Dictionary<VirtualServiceConfig, CompiledService> _compiled = new(ReferenceEqualityComparer.Instance);
 
     public CompiledRules Compile(IReadOnlyList<PlacedRule> rules)
     {
@@ -34,8 +35,9 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
         private readonly HostTable<RouteTable> _tables = new();
         private readonly Dictionary<(string Namespace, string Name), VirtualServiceConfig> _delegates = [];
         private readonly HashSet<VirtualServiceConfig> _delegated = new(ReferenceEqualityComparer.Instance);
+        private readonly HashSet<VirtualServiceConfig> _checkedTargets = new(ReferenceEqualityComparer.Instance);
 
-        public Dictionary<VirtualServiceConfig, Route[]> Cacheable { get; } = new(ReferenceEqualityComparer.Instance);
+        public Dictionary<VirtualServiceConfig, CompiledService> Cacheable { get; } = new(ReferenceEqualityComparer.Instance);
 
         public CompiledRules Execute()
         {
@@ -55,25 +57,28 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 _tables, _destinationRules.Select(static placed => (DestinationRuleConfig)placed.Rule), Entries(), _inEffect, _issues);
         }
 
-        /// <summary>Documents of one kind, namespace and name: the highest precedence stays, equal ones are an error.</summary>
+        /// <summary>
+        /// The strongest first, so that whoever comes later is hidden or wrong. Of documents of one kind, namespace and
+        /// name the first stays; equally strong ones are an error.
+        /// </summary>
         private List<PlacedRule> WithoutDuplicates()
         {
-            var byName = new Dictionary<(string, string, string), PlacedRule>();
-            foreach (var placed in rules)
+            var kept = new List<PlacedRule>(rules.Count);
+            var byName = new Dictionary<(string, string, string), PlacedRule>(rules.Count);
+            foreach (var placed in rules.OrderByDescending(static p => p.Precedence))
             {
                 var key = (placed.Rule.Kind, placed.Rule.Namespace, placed.Rule.Name);
-                if (!byName.TryGetValue(key, out var other) || placed.Precedence > other.Precedence)
+                if (byName.TryAdd(key, placed))
                 {
-                    byName[key] = placed;
+                    kept.Add(placed);
                 }
-                else if (placed.Precedence == other.Precedence)
+                else if (byName[key] is var other && other.Precedence == placed.Precedence)
                 {
                     Conflict(placed, other, $"the name '{placed.Rule.Name}' is used twice");
                 }
             }
 
-            var kept = new HashSet<RuleConfig>(byName.Values.Select(static p => p.Rule), ReferenceEqualityComparer.Instance);
-            return [.. rules.Where(placed => kept.Contains(placed.Rule))];
+            return kept;
         }
 
         private void AddServiceEntry(PlacedRule placed, ServiceEntryConfig entry)
@@ -83,16 +88,22 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 _issues.Error(entry.Location, "hosts is empty; a ServiceEntry needs at least one host");
             }
 
-            foreach (var host in entry.Hosts)
+            foreach (var written in entry.Hosts)
             {
-                if (_entryByHost.TryGetValue(host, out var other) && other.Precedence == placed.Precedence)
+                if (written == "*")
+                {
+                    _issues.Error(entry.Location, "the host '*' is not allowed; name the hosts, or use '*.domain'");
+                    continue;
+                }
+
+                var host = ServiceName.Literal(written).Host;
+                if (_entryByHost.TryAdd(host, placed))
+                {
+                    _inEffect.Add(entry);
+                }
+                else if (_entryByHost[host] is var other && other.Precedence == placed.Precedence)
                 {
                     Conflict(placed, other, $"the host '{host}' is defined twice");
-                }
-                else if (other is null || placed.Precedence > other.Precedence)
-                {
-                    _entryByHost[host] = placed;
-                    _inEffect.Add(entry);
                 }
             }
         }
@@ -111,19 +122,14 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             }
 
             var host = Resolve(rule.Host, rule.Namespace).Host;
-            if (_destinationRules.TryGetExact(host, out var other) && other.Precedence == placed.Precedence)
+            if (!_destinationRules.TryGetExact(host, out var other))
             {
-                Conflict(placed, other, $"the host '{host}' already has a DestinationRule");
-            }
-            else if (other is null || placed.Precedence > other.Precedence)
-            {
-                if (other is not null)
-                {
-                    _inEffect.Remove(other.Rule);
-                }
-
                 _destinationRules.Set(host, placed);
                 _inEffect.Add(rule);
+            }
+            else if (other.Precedence == placed.Precedence)
+            {
+                Conflict(placed, other, $"the host '{host}' already has a DestinationRule");
             }
         }
 
@@ -178,15 +184,22 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 {
                     AddHost(placed, service, host, table, owner);
                 }
+
+                // What stronger documents hide may refer to what they hide as well.
+                if (_inEffect.Contains(service))
+                {
+                    CheckReferences(service);
+                    foreach (var target in Targets(service))
+                    {
+                        _inEffect.Add(target);
+                        CheckReferences(target);
+                    }
+                }
             }
 
             foreach (var service in _delegates.Values)
             {
-                if (_delegated.Contains(service))
-                {
-                    _inEffect.Add(service);
-                }
-                else
+                if (!_delegated.Contains(service))
                 {
                     CompileRoutes(service);
                     _issues.Warning(service.Location, "has no hosts and no other VirtualService delegates to it, so it has no effect");
@@ -204,25 +217,28 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             }
 
             var name = Resolve(host, service.Namespace);
-            if (owner.TryGetValue(name.Host, out var other) && other.Precedence == placed.Precedence)
+            if (owner.TryAdd(name.Host, placed))
             {
-                Conflict(placed, other, $"the host '{name.Host}' already has routes");
-            }
-            else if (other is null || placed.Precedence > other.Precedence)
-            {
-                owner[name.Host] = placed;
                 _tables.Set(name.Host, table);
                 _inEffect.Add(service);
+            }
+            else if (owner[name.Host] is var other && other.Precedence == placed.Precedence)
+            {
+                Conflict(placed, other, $"the host '{name.Host}' already has routes");
             }
         }
 
         private Route[] CompileRoutes(VirtualServiceConfig service)
         {
-            CheckReferences(service);
-            if (compiler._compiled.TryGetValue(service, out var routes))
+            if (compiler._compiled.TryGetValue(service, out var known) && known.Hosts.SequenceEqual(Hosts(service)))
             {
-                Cacheable[service] = routes;
-                return routes;
+                foreach (var issue in known.Issues)
+                {
+                    _issues.Add(issue);
+                }
+
+                Cacheable[service] = known;
+                return known.Routes;
             }
 
             var before = _issues.Issues.Count;
@@ -231,28 +247,45 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             for (var i = 0; i < service.Http.Count; i++)
             {
                 var route = service.Http[i];
-                if (route.Name is { } name && !names.Add(name))
+                var name = NameOf(route, i);
+                if (route.Name is not null && !names.Add(name))
                 {
                     _issues.Error(route.Location, $"the route name '{name}' is used twice; names of routes are unique in their document");
                 }
 
-                CompileRoute(service, route, route.Name ?? $"#{i + 1}", compiled);
-                if (route.Match.Count == 0 && i < service.Http.Count - 1)
+                CompileRoute(service, route, name, outer: null, compiled);
+
+                // What is delegated to need not match everything.
+                if (route.Match.Count == 0 && route.Delegate is null && i < service.Http.Count - 1)
                 {
-                    _issues.Warning(service.Http[i + 1].Location, $"is never reached: route '{route.Name ?? $"#{i + 1}"}' before it matches everything");
+                    _issues.Warning(service.Http[i + 1].Location, $"is never reached: route '{name}' before it matches everything");
                 }
             }
 
-            routes = [.. compiled];
-            if (_issues.Issues.Count == before && !service.Http.Any(static route => route.Delegate is not null))
+            Route[] routes = [.. compiled];
+            if (!service.Http.Any(static route => route.Delegate is not null))
             {
-                Cacheable[service] = routes;
+                Cacheable[service] = new CompiledService(routes, [.. Hosts(service)], [.. _issues.Issues.Skip(before)]);
             }
 
             return routes;
         }
 
-        private void CompileRoute(VirtualServiceConfig service, RouteConfig config, string name, List<Route> routes)
+        private static string NameOf(RouteConfig route, int index) => route.Name ?? $"#{index + 1}";
+
+        /// <summary>What the document's destinations resolve to, which depends on the service entries.</summary>
+        private IEnumerable<ServiceName> Hosts(VirtualServiceConfig service)
+        {
+            foreach (var route in service.Http)
+            {
+                foreach (var arm in route.Route)
+                {
+                    yield return Resolve(arm.Host, service.Namespace);
+                }
+            }
+        }
+
+        private void CompileRoute(VirtualServiceConfig service, RouteConfig config, string name, RouteMatch[]? outer, List<Route> routes)
         {
             var actions = (config.Route.Count > 0 ? 1 : 0) + (config.Redirect is null ? 0 : 1)
                 + (config.DirectResponse is null ? 0 : 1) + (config.Delegate is null ? 0 : 1);
@@ -261,18 +294,11 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 _issues.Error(config.Location, actions == 0
                     ? "a route needs an action: one of route, redirect, directResponse, delegate"
                     : "a route has exactly one action: route, redirect, directResponse or delegate, not several");
-                return;
             }
 
-            var matches = CompileMatches(config, out var isForOthers);
-            if (config.Delegate is { } reference)
-            {
-                CompileDelegate(service, config, reference, name, matches, isForOthers, routes);
-                return;
-            }
-
-            var arms = config.Route.Select(arm => CompileArm(service, arm, config.Route.Count)).ToArray();
+            var matches = CompileMatches(config, outer, out var isForOthers);
             var weights = CheckWeights(config);
+            var arms = config.Route.Select(arm => CompileArm(service, arm, config.Route.Count)).ToArray();
             var requestHeaders = HeaderOperations.Create(config.Headers?.Request);
             var rewrite = UriRewrite.Create(config.Rewrite, _issues);
             var route = new Route
@@ -290,19 +316,26 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
                 ChangesRequest = rewrite is not null || requestHeaders is not null || arms.Any(static arm => arm.RequestHeaders is not null),
             };
-            if (!isForOthers)
+            if (config.Delegate is { } reference)
+            {
+                CompileDelegate(service, config, reference, name, matches, isForOthers, routes);
+            }
+            else if (!isForOthers)
             {
                 routes.Add(route);
             }
         }
 
-        /// <summary>Null: matches everything. An entry for other callers is checked like every one, and then left out.</summary>
-        private RouteMatch[]? CompileMatches(RouteConfig config, out bool isForOthers)
+        /// <summary>
+        /// Null: matches everything. An entry for other callers is checked like every one, and then left out. The match
+        /// of a route that delegates must hold too.
+        /// </summary>
+        private RouteMatch[]? CompileMatches(RouteConfig config, RouteMatch[]? outer, out bool isForOthers)
         {
             isForOthers = false;
             if (config.Match.Count == 0)
             {
-                return null;
+                return outer;
             }
 
             var matches = new List<RouteMatch>(config.Match.Count);
@@ -317,39 +350,58 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             }
 
             isForOthers = matches.Count == 0;
-            return [.. matches];
+            return outer is null ? [.. matches] : [.. outer.SelectMany(_ => matches, static (o, inner) => inner.And(o))];
         }
 
-        /// <summary>The routes of the other document, each of which holds only where this route's match holds too.</summary>
+        /// <summary>
+        /// The routes of the other document, each of which holds only where this route's match holds too. As in Istio,
+        /// what they leave out (rewrite, timeout, retries, headers) they take from this route.
+        /// </summary>
         private void CompileDelegate(
             VirtualServiceConfig service, RouteConfig config, DelegateConfig reference, string name,
             RouteMatch[]? outer, bool isForOthers, List<Route> routes)
         {
-            if (!_delegates.TryGetValue((reference.Namespace ?? service.Namespace, reference.Name), out var target))
-            {
-                _issues.Error(reference.Location,
-                    $"there is no VirtualService '{reference.Namespace ?? service.Namespace}/{reference.Name}' without hosts to delegate to");
-                return;
-            }
-
             if (service.Hosts.Count == 0)
             {
                 _issues.Error(reference.Location, "a VirtualService without hosts cannot delegate further");
                 return;
             }
 
-            _delegated.Add(target);
-            foreach (var inner in CompileRoutes(target))
+            if (FindTarget(service, reference) is not { } target)
             {
-                if (isForOthers)
-                {
-                    continue;
-                }
+                _issues.Error(reference.Location,
+                    $"there is no VirtualService '{reference.Namespace ?? service.Namespace}/{reference.Name}' without hosts to delegate to");
+                return;
+            }
 
-                routes.Add(inner.Within($"{name}/{inner.Name}", outer,
-                    config.Rewrite is null ? inner.Rewrite : UriRewrite.Create(config.Rewrite, _issues), config.Timeout));
+            _delegated.Add(target);
+            if (_checkedTargets.Add(target))
+            {
+                CompileRoutes(target);
+            }
+
+            for (var i = 0; i < target.Http.Count && !isForOthers; i++)
+            {
+                var inner = target.Http[i];
+                if (inner.Delegate is null)
+                {
+                    var merged = inner with
+                    {
+                        Rewrite = inner.Rewrite ?? config.Rewrite,
+                        Timeout = inner.Timeout ?? config.Timeout,
+                        Retries = inner.Retries ?? config.Retries,
+                        Headers = inner.Headers ?? config.Headers,
+                    };
+                    CompileRoute(target, merged, $"{name}/{NameOf(inner, i)}", outer, routes);
+                }
             }
         }
+
+        private VirtualServiceConfig? FindTarget(VirtualServiceConfig service, DelegateConfig reference) =>
+            _delegates.GetValueOrDefault((reference.Namespace ?? service.Namespace, reference.Name));
+
+        private IEnumerable<VirtualServiceConfig> Targets(VirtualServiceConfig service) =>
+            service.Http.Select(route => route.Delegate is { } reference ? FindTarget(service, reference) : null).OfType<VirtualServiceConfig>();
 
         private RouteArm CompileArm(VirtualServiceConfig service, RouteDestinationConfig config, int arms) => new()
         {
@@ -381,14 +433,21 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             {
                 _issues.Error(config.Location, sum > 0
                     ? $"the weights add up to {sum}; at most {int.MaxValue} is allowed"
-                    : "all weights are zero; at least one destination needs a weight above 0");
+                    : config.Route.All(static arm => arm.Weight is null)
+                        ? "no destination has a weight; of several destinations at least one needs a weight above 0"
+                        : "all weights are zero; at least one destination needs a weight above 0");
                 return 0;
+            }
+
+            foreach (var arm in config.Route.Where(arm => config.Route.Count > 1 && arm.Weight is null))
+            {
+                _issues.Warning(arm.Location, "has no weight beside destinations that have one, so it takes no traffic");
             }
 
             return (int)sum;
         }
 
-        /// <summary>Depends on other documents, so it is done for unchanged documents too.</summary>
+        /// <summary>Whether the subsets are defined. Depends on other documents, so it is done for unchanged ones too.</summary>
         private void CheckReferences(VirtualServiceConfig service)
         {
             foreach (var arm in service.Http.SelectMany(static route => route.Route))
@@ -416,12 +475,21 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
         private List<ServiceEntryHost> Entries() =>
             [.. _entryByHost.Select(pair => ServiceEntryHost.Create(pair.Key, (ServiceEntryConfig)pair.Value.Rule, _issues))];
 
-        private ServiceName Resolve(string host, string @namespace) =>
-            _entryByHost.ContainsKey(host) ? ServiceName.External(host) : ServiceName.Resolve(host, @namespace);
+        /// <summary>A host that a service entry declares is literal, whatever it looks like.</summary>
+        private ServiceName Resolve(string host, string @namespace)
+        {
+            var literal = ServiceName.Literal(host);
+            return _entryByHost.ContainsKey(literal.Host) ? literal : ServiceName.Resolve(host, @namespace);
+        }
 
         private void Conflict(PlacedRule placed, PlacedRule other, string what) =>
             _issues.Error(placed.Rule.Location, $"{what}: it is also in {other.Rule.Location}");
     }
+
+    /// <param name="Routes">The document's routes.</param>
+    /// <param name="Hosts">What its destinations resolved to.</param>
+    /// <param name="Issues">What was wrong with it by itself.</param>
+    private sealed record CompiledService(Route[] Routes, ServiceName[] Hosts, RuleIssue[] Issues);
 
     private string OwnNamespace => ownNamespace;
 

@@ -11,7 +11,7 @@ internal sealed record ServiceEntryHost(ServiceName Name, IReadOnlyList<Endpoint
 {
     public static ServiceEntryHost Create(string host, ServiceEntryConfig entry, IssueList issues)
     {
-        var name = ServiceName.External(host);
+        var name = ServiceName.Literal(host);
         if (entry.Resolution == ServiceResolution.None || (host.StartsWith('*') && entry.Endpoints.Count == 0))
         {
             return new ServiceEntryHost(name, [], IsPassThrough: true);
@@ -58,9 +58,10 @@ internal sealed record ServiceEntryHost(ServiceName Name, IReadOnlyList<Endpoint
 
         var number = workload.Ports.TryGetValue(port.Name, out var own) ? own : port.TargetPort ?? port.Number;
         var host = workload.Address.Contains(':') ? $"[{workload.Address.Trim('[', ']')}]" : workload.Address;
-        if (!Uri.TryCreate($"http://{host}:{number}", UriKind.Absolute, out var address))
+        if (Uri.CheckHostName(host) == UriHostNameType.Unknown
+            || !Uri.TryCreate($"http://{host}:{number}", UriKind.Absolute, out var address))
         {
-            issues.Error(workload.Location, $"address '{workload.Address}' is not a host name or IP address");
+            issues.Error(workload.Location, $"address '{workload.Address}' with port {number} is not a host name or IP address with a port of 0 to 65535");
             return null;
         }
 

@@ -6,8 +6,6 @@ namespace Mesh.Discovery.Routing;
 /// <summary>A compiled comparison of one text.</summary>
 internal sealed class StringMatcher
 {
-    private const RegexOptions LinearTime = RegexOptions.NonBacktracking | RegexOptions.CultureInvariant;
-
     private readonly StringMatchKind _kind;
     private readonly StringComparison _comparison;
     private readonly Regex? _regex;
@@ -34,25 +32,10 @@ internal sealed class StringMatcher
             return null;
         }
 
-        var regex = config.Kind == StringMatchKind.Regex ? CreateRegex(config.Value, ignoreCase, config.Location, issues) : null;
+        var regex = config.Kind == StringMatchKind.Regex ? LinearRegex.Create(config.Value, ignoreCase, isFullMatch: true, config.Location, issues) : null;
         return config.Kind == StringMatchKind.Regex && regex is null
             ? null
             : new StringMatcher(config.Kind, config.Value, ignoreCase, regex);
-    }
-
-    /// <summary>A full match in linear time; Istio's RE2 dialect has neither look-around nor back references, nor has this.</summary>
-    public static Regex? CreateRegex(string pattern, bool ignoreCase, SourceLocation location, IssueList issues)
-    {
-        try
-        {
-            var options = ignoreCase ? LinearTime | RegexOptions.IgnoreCase : LinearTime;
-            return new Regex($@"\A(?:{pattern})\z", options);
-        }
-        catch (Exception e) when (e is ArgumentException or NotSupportedException)
-        {
-            issues.Error(location, $"the regular expression '{pattern}' is not valid: {e.Message}");
-            return null;
-        }
     }
 
     public bool Matches(string? text) => text is not null && Matches(text.AsSpan());

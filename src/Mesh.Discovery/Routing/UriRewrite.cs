@@ -43,13 +43,10 @@ internal sealed class UriRewrite
         Regex? regex = null;
         if (config.RegexMatch is { } pattern)
         {
-            try
+            regex = LinearRegex.Create(pattern, ignoreCase: false, isFullMatch: false, config.Location, issues);
+            if (regex is not null)
             {
-                regex = new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
-            }
-            catch (Exception e) when (e is ArgumentException or NotSupportedException)
-            {
-                issues.Error(config.Location, $"the regular expression '{pattern}' is not valid: {e.Message}");
+                CheckReplacement(config, regex, issues);
             }
         }
 
@@ -80,6 +77,24 @@ internal sealed class UriRewrite
         }
 
         return new Uri($"{original.Scheme}://{original.Authority}{rewritten}{original.Query}");
+    }
+
+    private static void CheckReplacement(RewriteConfig config, Regex regex, IssueList issues)
+    {
+        var text = config.RegexRewrite ?? "";
+        var groups = regex.GetGroupNumbers().Length - 1;
+        for (var i = text.IndexOf('\\'); i >= 0; i = i + 2 <= text.Length ? text.IndexOf('\\', i + 2) : -1)
+        {
+            var next = i + 1 < text.Length ? text[i + 1] : ' ';
+            if (char.IsAsciiDigit(next) && next - '0' > groups)
+            {
+                issues.Error(config.Location, $"the rewrite '{text}' uses \\{next}, but '{config.RegexMatch}' has {groups} groups");
+            }
+            else if (!char.IsAsciiDigit(next) && next != '\\')
+            {
+                issues.Error(config.Location, $"the rewrite '{text}' has a lone backslash; allowed are \\0 to \\9 and \\\\");
+            }
+        }
     }
 
     /// <summary>RE2's <c>\1</c> becomes <c>${1}</c>; a dollar sign is only a dollar sign there.</summary>

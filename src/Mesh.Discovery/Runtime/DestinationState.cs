@@ -22,6 +22,9 @@ internal sealed class DestinationState
 
     public string Name { get; }
 
+    /// <summary>The subset as the rules defined it last: calls that chose it before the rules changed still need it.</summary>
+    public SubsetConfig? Subset { get; set; }
+
     /// <summary>What an attempt works with: read once for each pick.</summary>
     public DestinationView View
     {

@@ -61,6 +61,9 @@ public sealed class EndpointState
     internal void Retire()
     {
         _retired = true;
+
+        // Either this sees the last one leave, or the last one sees this: without the fence both could miss the other.
+        Interlocked.MemoryBarrier();
         if (InFlight == 0)
         {
             Transport?.Dispose();

@@ -40,7 +40,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
     private readonly Counter<long> _rejected;
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<string, ServiceState> _services = new(StringComparer.OrdinalIgnoreCase);
-    private readonly HashSet<string> _serviceEntries = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _entryHosts = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _unsynced;
     private readonly HashSet<string> _unread;
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -49,8 +49,12 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
     private volatile MeshSnapshot _current = MeshSnapshot.Empty;
     private IReadOnlyList<RuleIssue> _reported = [];
     private long _revision;
+    private long _syncAsked;
     private Task? _start;
     private bool _hasRules;
+
+    /// <summary>Whether the set of services is another than that of <see cref="_current"/>.</summary>
+    private bool _servicesChanged;
 
     public MeshRuntime(
         MeshOptions options,
@@ -148,16 +152,34 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
         {
             foreach (var catalog in _catalogs)
             {
-                var observer = new Observer(this, catalog.Name);
-                _watches.Add(FollowAsync(catalog.Name, stop => catalog.WatchAsync(observer, stop)));
+                _watches.Add(FollowAsync(catalog.Name, stop => catalog.WatchAsync(new Observer(this, catalog.Name), stop)));
             }
         }
 
         CompleteIfSynced();
     }
 
-    /// <summary>Waits for the first view of all catalogs, but no longer than the given time.</summary>
-    public Task WaitForSyncAsync(TimeSpan atMost, CancellationToken cancel) => WaitAtMostAsync(_synced.Task, atMost, cancel);
+    /// <summary>
+    /// Waits for the first view of all catalogs, but, from the first caller on and for all together, no longer than the
+    /// given time. What catalogs have told until then is in <see cref="Current"/> in any case.
+    /// </summary>
+    public async Task WaitForSyncAsync(TimeSpan atMost, CancellationToken cancel)
+    {
+        var now = _time.GetTimestamp();
+        var first = Interlocked.CompareExchange(ref _syncAsked, now, 0);
+        var left = first == 0 ? atMost : atMost - _time.GetElapsedTime(first, now);
+        await WaitAtMostAsync(_synced.Task, left, cancel).ConfigureAwait(false);
+        if (!_synced.Task.IsCompleted)
+        {
+            lock (_lock)
+            {
+                if (_servicesChanged)
+                {
+                    Publish();
+                }
+            }
+        }
+    }
 
     /// <summary>
     /// Waits until the destination has had an endpoint: from the first caller on, and for all together, at most
@@ -178,9 +200,18 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
         }
 
         await _stop.CancelAsync().ConfigureAwait(false);
+        Task? start;
+        lock (_lock)
+        {
+            start = _start;
+        }
+
+        // Whatever it throws has been told to those who wait for it.
+        await (start ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_watches).ConfigureAwait(false);
         foreach (var endpoint in _services.Values.SelectMany(static service => service.Endpoints))
         {
+            endpoint.Retire();
             endpoint.Transport?.Dispose();
         }
 
@@ -206,6 +237,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
         var pause = s_firstPause;
         while (!_stop.IsCancellationRequested)
         {
+            var began = _time.GetTimestamp();
             try
             {
                 await watch(_stop.Token).ConfigureAwait(false);
@@ -218,6 +250,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
             catch (Exception e)
 #pragma warning restore CA1031
             {
+                // After a long good time it is a new trouble.
+                pause = _time.GetElapsedTime(began) >= s_longestPause ? s_firstPause : pause;
                 Log.WatchFailed(_logger, name, pause, e);
             }
 
@@ -290,12 +324,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
     {
         var issues = _rules.Issues;
         var known = new HashSet<RuleIssue>(_reported);
-        var anyNew = false;
+        var isRefused = false;
         foreach (var issue in issues)
         {
             if (!known.Contains(issue))
             {
-                anyNew = true;
                 if (issue.Severity == IssueSeverity.Warning)
                 {
                     Log.RuleWarning(_logger, issue);
@@ -303,12 +336,16 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
                 else if (_hasRules)
                 {
                     Log.RuleRefused(_logger, issue);
-                    _rejected.Add(1);
+                    isRefused = true;
                 }
             }
         }
 
-        if (_hasRules && !anyNew && issues.Count == 0 && _reported.Count > 0)
+        if (isRefused)
+        {
+            _rejected.Add(1);
+        }
+        else if (_hasRules && !HasErrors(issues) && HasErrors(_reported))
         {
             Log.RulesGoodAgain(_logger);
         }
@@ -316,29 +353,27 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
         _reported = issues;
     }
 
+    private static bool HasErrors(IReadOnlyList<RuleIssue> issues) =>
+        issues.Any(static issue => issue.Severity == IssueSeverity.Error);
+
     /// <summary>Gives every service its rules: the ones that have changed get new routes, the others notice nothing.</summary>
+    /// <remarks>
+    /// Calls go on meanwhile. So what new routes need (endpoints, subsets) comes before the routes, and what old routes
+    /// needed goes after them.
+    /// </remarks>
     private void Apply(CompiledRules rules)
     {
-        var entries = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        var passThrough = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var entries = new Dictionary<string, ServiceEntryHost>(StringComparer.OrdinalIgnoreCase);
+        var named = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var entry in rules.Entries)
         {
-            entries.Add(entry.Name.Host);
-            if (entry.IsPassThrough)
+            entries[entry.Name.Host] = entry;
+            var service = GetService(entry.Name);
+            if (entry.Endpoints.Count > 0)
             {
-                passThrough.Add(entry.Name.Host);
+                service.SetEndpoints(RulesAsCatalog, entry.Endpoints);
             }
-
-            GetService(entry.Name).SetEndpoints(RulesAsCatalog, entry.Endpoints);
         }
-
-        foreach (var gone in _serviceEntries.Where(host => !entries.Contains(host)))
-        {
-            _services[gone].SetEndpoints(RulesAsCatalog, []);
-        }
-
-        _serviceEntries.Clear();
-        _serviceEntries.UnionWith(entries);
 
         foreach (var (host, table) in rules.Tables.Exact)
         {
@@ -347,35 +382,72 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
                 GetService(ServiceName.Resolve(host, _options.Namespace));
             }
 
-            Bind(table);
+            named.Add(host);
+            Bind(table, named);
         }
 
         foreach (var (suffix, table) in rules.Tables.Wildcards)
         {
-            GetService(ServiceName.External("*" + suffix));
-            Bind(table);
+            named.Add(GetService(ServiceName.External("*" + suffix)).Name.Host);
+            Bind(table, named);
         }
 
         foreach (var service in _services.Values)
         {
-            SetRules(service, rules, passThrough.Contains(service.Name.Host));
+            SetPolicy(service, rules, entries.TryGetValue(service.Name.Host, out var entry) && entry.IsPassThrough);
+        }
+
+        foreach (var service in _services.Values)
+        {
+            SetRoutes(service, rules);
+        }
+
+        foreach (var host in _entryHosts.Union(entries.Keys, StringComparer.OrdinalIgnoreCase))
+        {
+            if (!entries.TryGetValue(host, out var entry) || entry.Endpoints.Count == 0)
+            {
+                _services[host].SetEndpoints(RulesAsCatalog, []);
+            }
+        }
+
+        _entryHosts.Clear();
+        _entryHosts.UnionWith(entries.Keys);
+        named.UnionWith(entries.Keys);
+        Forget(named);
+    }
+
+    /// <summary>A host that nobody but former rules knew is unknown again.</summary>
+    private void Forget(HashSet<string> named)
+    {
+        foreach (var (host, service) in _services)
+        {
+            if (!service.IsInCatalog && !named.Contains(host))
+            {
+                _services.Remove(host);
+                _servicesChanged = true;
+            }
         }
     }
 
-    private void SetRules(ServiceState service, CompiledRules rules, bool isPassThrough)
+    private static void SetPolicy(ServiceState service, CompiledRules rules, bool isPassThrough) =>
+        service.SetPolicy(rules.DestinationRules.Find(service.Name.Host), isPassThrough);
+
+    private static void SetRoutes(ServiceState service, CompiledRules rules)
     {
         var host = service.Name.Host;
-        var table = host.StartsWith('*')
-            ? rules.Tables.TryGetExact(host, out var own) ? own : null
-            : rules.Tables.Find(host);
-        service.SetRules(table, rules.DestinationRules.Find(host), isPassThrough);
+        service.SetRoutes(
+            host.StartsWith('*') ? rules.Tables.TryGetExact(host, out var own) ? own : null : rules.Tables.Find(host));
     }
 
-    private void Bind(RouteTable table)
+    /// <summary>Gives the arms their destinations, and adds the hosts of these.</summary>
+    private void Bind(RouteTable table, HashSet<string> named)
     {
         foreach (var arm in table.Routes.SelectMany(static route => route.Arms))
         {
-            arm.Destination ??= GetService(arm.Key.Service).GetDestination(arm.Key);
+            // Again for routes that were bound before: their service may have been forgotten meanwhile.
+            var service = GetService(arm.Key.Service);
+            arm.Destination = service.GetDestination(arm.Key);
+            named.Add(service.Name.Host);
         }
     }
 
@@ -383,10 +455,13 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
     {
         if (!_services.TryGetValue(name.Host, out var service))
         {
-            _services[name.Host] = service = new ServiceState(name, RankOf, _defaultRetries);
+            var known = name.IsExternal ? ServiceName.Literal(name.Host) : name;
+            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries);
+            _servicesChanged = true;
             if (_rules.Compiled is { } rules)
             {
-                SetRules(service, rules, isPassThrough: false);
+                SetPolicy(service, rules, isPassThrough: false);
+                SetRoutes(service, rules);
             }
         }
 
@@ -409,40 +484,49 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
 
     private void Publish()
     {
-        var current = _current;
         _revision++;
-
-        // Services are never taken away, so the same number of them is the same set.
-        _current = current.Services.Count == _services.Count
-            ? current.With(_revision, _rules.Status)
-            : new MeshSnapshot(_revision, [.. _services.Values], _options.Namespace, _rules.Status);
+        _current = _servicesChanged
+            ? new MeshSnapshot(_revision, [.. _services.Values], _options.Namespace, _rules.Status)
+            : _current.With(_revision, _rules.Status);
+        _servicesChanged = false;
     }
 
     private void TakeEndpoints(string catalog, ServiceName name, IReadOnlyList<Endpoint> endpoints)
     {
         lock (_lock)
         {
-            var isNew = !_services.ContainsKey(name.Host);
-            if (isNew && endpoints.Count == 0)
+            if (endpoints.Count == 0 && !_services.ContainsKey(name.Host))
             {
                 return;
             }
 
-            GetService(name).SetEndpoints(catalog, endpoints);
+            var service = GetService(name);
+            service.IsInCatalog |= endpoints.Count > 0;
+            service.SetEndpoints(catalog, endpoints);
 
             // Before the first full view nobody is served from this catalog's new services, so one publication at its
             // end is enough, however many there are.
-            if (isNew && !_unsynced.Contains(catalog))
+            if (_servicesChanged && !_unsynced.Contains(catalog))
             {
                 Publish();
             }
         }
     }
 
-    private void TakeSync(string catalog)
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="reported">The hosts that it has: what it told in an earlier, broken watch and not again is gone.</param>
+    private void TakeSync(string catalog, HashSet<string> reported)
     {
         lock (_lock)
         {
+            foreach (var service in _services.Values)
+            {
+                if (!reported.Contains(service.Name.Host))
+                {
+                    service.SetEndpoints(catalog, []);
+                }
+            }
+
             if (_unsynced.Remove(catalog))
             {
                 Publish();
@@ -464,11 +548,23 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
         }
     }
 
+    /// <summary>Listens to one watch of a catalog.</summary>
     private sealed class Observer(MeshRuntime runtime, string catalog) : ICatalogObserver
     {
-        public void ServiceChanged(ServiceName service, IReadOnlyList<Endpoint> endpoints) =>
-            runtime.TakeEndpoints(catalog, service, endpoints);
+        private HashSet<string>? _reported = new(StringComparer.OrdinalIgnoreCase);
 
-        public void Synced() => runtime.TakeSync(catalog);
+        public void ServiceChanged(ServiceName service, IReadOnlyList<Endpoint> endpoints)
+        {
+            _reported?.Add(service.Host);
+            runtime.TakeEndpoints(catalog, service, endpoints);
+        }
+
+        public void Synced()
+        {
+            if (Interlocked.Exchange(ref _reported, null) is { } reported)
+            {
+                runtime.TakeSync(catalog, reported);
+            }
+        }
     }
 }

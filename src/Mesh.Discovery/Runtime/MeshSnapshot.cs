@@ -86,6 +86,11 @@ internal sealed class MeshSnapshot
             return service;
         }
 
+        if (host.EndsWith('.'))
+        {
+            return host.Length > 1 ? Find(host[..^1]) : null;
+        }
+
         return _hasWildcards ? FindWildcard(host) : null;
     }
 

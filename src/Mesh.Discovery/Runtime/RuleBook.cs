@@ -74,8 +74,14 @@ internal sealed class RuleBook(RuleCompiler compiler)
         return Accept(candidate, compiled);
     }
 
-    private CompiledRules Compile(List<SourcedRule> rules) =>
-        compiler.Compile([.. rules.Select(static rule => new PlacedRule(rule.Rule, rule.Source.Precedence))]);
+    /// <summary>What is in use comes first, so that of two that clash the newcomer is the one to blame.</summary>
+    private CompiledRules Compile(List<SourcedRule> rules)
+    {
+        var inUse = new HashSet<RuleConfig>(_accepted.Select(static rule => rule.Rule), ReferenceEqualityComparer.Instance);
+        return compiler.Compile(
+            [.. rules.OrderBy(rule => inUse.Contains(rule.Rule) ? 0 : 1)
+                .Select(static rule => new PlacedRule(rule.Rule, rule.Source.Precedence))]);
+    }
 
     private static void Collect(CompiledRules compiled, IssueList issues)
     {
@@ -131,7 +137,15 @@ internal sealed class RuleBook(RuleCompiler compiler)
                 }
                 else if (!ReferenceEquals(good.Rule, bad.Rule))
                 {
-                    candidate[i] = good;
+                    if (candidate.Exists(rule => ReferenceEquals(rule.Rule, good.Rule)))
+                    {
+                        candidate.RemoveAt(i);
+                    }
+                    else
+                    {
+                        candidate[i] = good;
+                    }
+
                     changed = true;
                 }
             }
@@ -140,10 +154,14 @@ internal sealed class RuleBook(RuleCompiler compiler)
         return changed;
     }
 
-    /// <summary>An issue without a document is about everything of its origin.</summary>
-    private static bool IsAbout(RuleIssue issue, RuleConfig rule) =>
-        issue.Location.Origin == rule.Location.Origin
-        && (issue.Location.Document.Length == 0 || issue.Location.Document == rule.Location.Document);
+    /// <summary>
+    /// An issue without a document is about everything of its origin. A rule without lines is from the configuration,
+    /// where each value may have another origin than the rule's first one.
+    /// </summary>
+    private static bool IsAbout(RuleIssue issue, RuleConfig rule) => issue.Location.Document.Length == 0
+        ? issue.Location.Origin == rule.Location.Origin
+        : issue.Location.Document == rule.Location.Document
+            && (issue.Location.Origin == rule.Location.Origin || rule.Location.Line == 0);
 
     private static bool IsSame(RuleConfig one, RuleConfig other) =>
         one.Location.Origin == other.Location.Origin && one.Kind == other.Kind

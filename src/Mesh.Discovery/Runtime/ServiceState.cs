@@ -49,6 +49,9 @@ internal sealed class ServiceState
 
     public DestinationRuleConfig? Rule => _rule;
 
+    /// <summary>Whether a catalog has ever named the service, which makes it known whatever rules say.</summary>
+    public bool IsInCatalog { get; set; }
+
     public ICollection<DestinationState> Destinations => _destinations.Values;
 
     /// <summary>Whether endpoints answer for one port of the service only.</summary>
@@ -66,7 +69,8 @@ internal sealed class ServiceState
         {
             if (!_destinations.TryGetValue(key, out known))
             {
-                known = new DestinationState(this, key) { View = CreateView_NeedsLock(key) };
+                known = new DestinationState(this, key);
+                known.View = CreateView_NeedsLock(known);
                 _destinations[key] = known;
             }
 
@@ -86,18 +90,31 @@ internal sealed class ServiceState
                     return;
                 }
             }
+            else if (_sources.TryGetValue(source, out var known) && known.SequenceEqual(endpoints))
+            {
+                return;
+            }
             else
             {
                 _sources[source] = endpoints;
             }
 
-            Merge_NeedsLock();
+            // Leavers are retired after no view holds them: whoever took one from an older view finds it retired, picks
+            // again, and must then find the new view.
+            var leavers = Merge_NeedsLock();
             RenewViews_NeedsLock();
+            foreach (var leaver in leavers)
+            {
+                leaver.Retire();
+            }
         }
     }
 
-    /// <summary>Takes new rules; null for none.</summary>
-    public void SetRules(RouteTable? routes, DestinationRuleConfig? rule, bool isPassThrough)
+    /// <summary>Takes the routes; null for none but the default.</summary>
+    public void SetRoutes(RouteTable? routes) => _routes = routes ?? _defaultRoutes;
+
+    /// <summary>Takes subsets and policies; null for none.</summary>
+    public void SetPolicy(DestinationRuleConfig? rule, bool isPassThrough)
     {
         lock (_lock)
         {
@@ -109,19 +126,18 @@ internal sealed class ServiceState
                 RenewViews_NeedsLock();
             }
         }
-
-        _routes = routes ?? _defaultRoutes;
     }
 
     private void RenewViews_NeedsLock()
     {
         foreach (var destination in _destinations.Values)
         {
-            destination.View = CreateView_NeedsLock(destination.Key);
+            destination.View = CreateView_NeedsLock(destination);
         }
     }
 
-    private void Merge_NeedsLock()
+    /// <summary>Returns the endpoints that are gone.</summary>
+    private List<EndpointState> Merge_NeedsLock()
     {
         var merged = new List<EndpointState>();
         var seen = new HashSet<EndpointKey>();
@@ -156,10 +172,9 @@ internal sealed class ServiceState
             }
         }
 
-        // Published before the leavers are retired: whoever still holds an older view finds the endpoint retired and
-        // picks again.
         _endpoints = [.. merged];
         _hasPorts = hasPorts;
+        var leavers = new List<EndpointState>();
         if (_states.Count > seen.Count)
         {
             foreach (var (key, state) in _states)
@@ -167,20 +182,28 @@ internal sealed class ServiceState
                 if (!seen.Contains(key))
                 {
                     _states.Remove(key);
-                    state.Retire();
+                    leavers.Add(state);
                 }
             }
         }
+
+        return leavers;
     }
 
-    private DestinationView CreateView_NeedsLock(DestinationKey key)
+    private DestinationView CreateView_NeedsLock(DestinationState destination)
     {
-        var subset = key.Subset is null ? null : _rule?.Subsets.FirstOrDefault(s => s.Name == key.Subset);
+        var key = destination.Key;
+        if (key.Subset is not null && _rule?.Subsets.FirstOrDefault(s => s.Name == key.Subset) is { } defined)
+        {
+            destination.Subset = defined;
+        }
+
+        var subset = destination.Subset;
         var loadBalancer = subset?.TrafficPolicy.LoadBalancer ?? _rule?.TrafficPolicy.LoadBalancer;
         var candidates = new List<EndpointState>();
         var anyWeight = false;
 
-        // A subset that the rules no longer define selects nothing: it never leaks into another one.
+        // A subset that was never defined selects nothing: it never leaks into another one.
         if (key.Subset is null || subset is not null)
         {
             foreach (var state in _endpoints)
@@ -198,13 +221,14 @@ internal sealed class ServiceState
 
         if (anyWeight)
         {
-            candidates.RemoveAll(static state => state.Endpoint.Weight == 0);
+            candidates.RemoveAll(static state => state.Endpoint.Weight <= 0);
         }
 
-        return new DestinationView([.. candidates], loadBalancer)
+        // Istio: no load balancing at all, the call goes to the address that was dialled.
+        var isPassThrough = string.Equals(loadBalancer?.Simple, "PASSTHROUGH", StringComparison.OrdinalIgnoreCase);
+        return new DestinationView(isPassThrough ? [] : [.. candidates], loadBalancer)
         {
-            IsPassThrough = (_isPassThrough && _endpoints.Length == 0)
-                || string.Equals(loadBalancer?.Simple, "PASSTHROUGH", StringComparison.OrdinalIgnoreCase),
+            IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
         };
     }
 
