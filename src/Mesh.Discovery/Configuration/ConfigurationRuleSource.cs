@@ -7,7 +7,7 @@ namespace Mesh.Discovery.Configuration;
 
 /// <summary>
 /// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host. Read again whenever the
-/// configuration reloads; a host with errors keeps its last good rule.
+/// configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
 /// </summary>
 internal sealed class ConfigurationRuleSource(IConfiguration configuration, MeshOptions options) : IRuleSource
 {
@@ -90,7 +90,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         }
 
         var rule = read(host, value);
-        var entry = new Entry(fingerprint, reading.HasErrors ? known?.Rule : rule, reading.Issues);
+        var entry = new Entry(fingerprint, reading.HasErrors ? null : rule, reading.Issues);
         _entries[value.Path] = entry;
         return entry;
     }

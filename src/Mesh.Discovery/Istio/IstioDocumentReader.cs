@@ -50,7 +50,7 @@ internal static class IstioDocumentReader
         list.Done();
         if (document.Issues.Count > 0 || root.Reading.Issues.Count > 0)
         {
-            result.Add(new RuleDocument("", null, [.. document.Issues, .. root.Reading.Issues]));
+            result.Add(new RuleDocument(null, [.. document.Issues, .. root.Reading.Issues]));
         }
 
         return result;
@@ -63,7 +63,7 @@ internal static class IstioDocumentReader
         var hasErrors = reading.HasErrors || before.Any(static issue => issue.Severity == IssueSeverity.Error);
         var named = before.Select(
             issue => issue with { Location = issue.Location with { Document = reading.Document } });
-        return new RuleDocument(reading.Document, hasErrors ? null : rule, [.. named, .. reading.Issues]);
+        return new RuleDocument(hasErrors ? null : rule, [.. named, .. reading.Issues]);
     }
 
     private static RuleConfig? ReadRoot(ObjectReader root)

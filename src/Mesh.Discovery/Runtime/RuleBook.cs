@@ -163,9 +163,9 @@ internal sealed class RuleBook(RuleCompiler compiler)
         : issue.Location.Document == rule.Location.Document
             && (issue.Location.Origin == rule.Location.Origin || rule.Location.Line == 0);
 
+    /// <summary>Whatever file they are in: a document may move to another one.</summary>
     private static bool IsSame(RuleConfig one, RuleConfig other) =>
-        one.Location.Origin == other.Location.Origin && one.Kind == other.Kind
-        && one.Namespace == other.Namespace && one.Name == other.Name;
+        one.Kind == other.Kind && one.Namespace == other.Namespace && one.Name == other.Name;
 
     private sealed class Source(string name, int precedence)
     {
