@@ -194,7 +194,8 @@ internal sealed class Demo(LauncherOptions options)
         }
         else
         {
-            AnsiConsole.Write(Report.Table(_statistics, _statistics, Report.Line(_statistics)));
+            AnsiConsole.Write(Report.Table(_statistics, _statistics));
+            Console.Out.WriteLine(Report.Line(_statistics));
         }
 
         return _statistics.Failures == 0 ? 0 : 1;

@@ -8,6 +8,7 @@ internal sealed class Fleet : IAsyncDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_untilSecondSignal = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan s_lookAgain = TimeSpan.FromMilliseconds(50);
 
     private readonly LauncherOptions _options;
@@ -101,15 +102,26 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Ends all processes: in good order, and if that takes too long, at once.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var process in _processes.Where(static process => !process.Exited.IsCompleted))
+        // Nobody calls any more. A second signal tells a service not to go on serving until its callers know.
+        TerminateAll();
+        var gone = Task.WhenAll(_processes.Select(static process => process.Exited));
+        if (await Task.WhenAny(gone, Task.Delay(s_untilSecondSignal, _time)) != gone)
         {
-            process.Terminate();
+            TerminateAll();
         }
 
         await UntilGoneAsync(_processes);
         _processes.ForEach(static process => process.Dispose());
         _processes.Clear();
         _direct.Dispose();
+    }
+
+    private void TerminateAll()
+    {
+        foreach (var process in _processes.Where(static process => !process.Exited.IsCompleted))
+        {
+            process.Terminate();
+        }
     }
 
     private string NameOf(ServiceDefinition definition, int replica) =>

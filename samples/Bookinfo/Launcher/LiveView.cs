@@ -72,7 +72,7 @@ internal sealed class LiveView(CallStatistics statistics, EventLog events, strin
         return new Rows(
         [
             new Markup($"[bold]{Markup.Escape(title)}[/]   Ctrl-C ends"),
-            Report.Table(now, now.Since(past.Peek()), caption),
+            Report.Table(now, now.Since(past.Peek())).Caption(caption),
             .. events.Recent.Select(static line => new Text(line)),
         ]);
     }

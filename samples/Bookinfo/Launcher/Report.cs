@@ -45,9 +45,9 @@ internal static class Report
     }
 
     /// <summary>Calls per service and version: all counts, and shares and durations of a part of the run.</summary>
-    public static Table Table(CallStatistics all, CallStatistics part, string partName)
+    public static Table Table(CallStatistics all, CallStatistics part)
     {
-        var table = new Table().Border(TableBorder.Rounded).Caption(Markup.Escape(partName));
+        var table = new Table().Border(TableBorder.Rounded);
         table.AddColumn("service").AddColumn("version");
         foreach (var name in (string[])["calls", "share", "success", "p50", "p99"])
         {

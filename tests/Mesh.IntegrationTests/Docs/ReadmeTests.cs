@@ -20,8 +20,8 @@ public sealed partial class ReadmeTests
     [Theory]
     [InlineData("README.md")]
     [InlineData("CONTRIBUTING.md")]
-    [InlineData("docs/getting-started.md")]
     [InlineData("samples/Bookinfo/README.md")]
+    [MemberData(nameof(Pages))]
     public void Links_OfDocument_LeadToFiles(string document)
     {
         var folder = Path.GetDirectoryName(Repository.At(document))!;
@@ -30,6 +30,18 @@ public sealed partial class ReadmeTests
 
         Assert.All(links, link => Assert.True(Path.Exists(Path.Combine(folder, link)), $"{document} links to {link}"));
     }
+
+    [Fact]
+    public void Readme_LinksToEveryPage()
+    {
+        var readme = Text("README.md");
+
+        Assert.All(Pages(), page => Assert.Contains($"]({page.Data})", readme));
+    }
+
+    public static IEnumerable<TheoryDataRow<string>> Pages() =>
+        Directory.GetFiles(Repository.At("docs"), "*.md").Order(StringComparer.Ordinal)
+            .Select(static file => new TheoryDataRow<string>($"docs/{Path.GetFileName(file)}"));
 
     private static string Text(params string[] path) => File.ReadAllText(Repository.At(path)).ReplaceLineEndings("\n");
 
