@@ -55,7 +55,6 @@ internal static class PickCommand
         {
             output.WriteStartObject(policy);
             output.WriteNumber("ns", Math.Round(Median(samples.Select(sample => sample.Ns)), 1));
-            output.WriteNumber("min", Math.Round(samples.Select(sample => sample.Ns).Order().ElementAt(9), 1));
             output.WriteNumber("bytes", Math.Round(Median(samples.Select(sample => sample.Bytes)), 2));
             output.WriteEndObject();
         }

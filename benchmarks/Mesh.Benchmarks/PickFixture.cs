@@ -88,7 +88,7 @@ internal sealed class PickFixture
         var picker = factory.CreatePicker(endpoints, config, "10.9.9.9");
         for (var i = 0; i < endpoints.Length; i++)
         {
-            picker.OnCompleted(endpoints[i], TimeSpan.FromMilliseconds(1 + (i % 17)), failed: false);
+            picker.OnCompleted(endpoints[i], new AttemptOutcome(TimeSpan.FromMilliseconds(1 + (i % 17)), false, TimeProvider.System.GetTimestamp()));
         }
 
         return new PickFixture(policy, picker);

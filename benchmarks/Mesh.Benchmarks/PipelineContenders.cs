@@ -11,36 +11,43 @@ internal static class PipelineContenders
 {
     public static readonly string[] Names = ["bare", "dotnet", "mesh"];
 
+    private static readonly string[] s_noAddresses = [.. Enumerable.Range(9081, LoadServer.Ports).Select(port => $"http://127.0.0.1:{port}")];
+
+    /// <summary>The chain around a stub.</summary>
     public static HttpMessageInvoker Create(string name, Func<HttpMessageHandler> stub) => name switch
     {
         "bare" => new HttpMessageInvoker(stub()),
-        "dotnet" => CreateDotNet(stub),
-        _ => CreateMesh(stub),
+        "dotnet" => new HttpMessageInvoker(CreateDotNet(stub, s_noAddresses)),
+        _ => new HttpMessageInvoker(CreateMesh(stub, s_noAddresses)),
+    };
+
+    /// <summary>A client over real sockets.</summary>
+    public static HttpClient CreateClient(string name, string[] addresses) => name switch
+    {
+        "bare" => new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri(addresses[0]) },
+        "dotnet" => new HttpClient(CreateDotNet(static () => new SocketsHttpHandler(), addresses)) { BaseAddress = new Uri("http://reviews") },
+        _ => new HttpClient(CreateMesh(null, addresses)) { BaseAddress = new Uri("http://reviews"), Timeout = Timeout.InfiniteTimeSpan },
     };
 
     /// <summary>Microsoft's standard resilience handler and service discovery with their defaults.</summary>
-    private static HttpMessageInvoker CreateDotNet(Func<HttpMessageHandler> stub)
+    private static HttpMessageHandler CreateDotNet(Func<HttpMessageHandler> stub, string[] addresses)
     {
         var services = new ServiceCollection();
-        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["Services:reviews:http:0"] = "http://127.0.0.1:9081",
-            ["Services:reviews:http:1"] = "http://127.0.0.1:9082",
-            ["Services:reviews:http:2"] = "http://127.0.0.1:9083",
-        }).Build());
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(addresses.Select(
+            static (address, i) => KeyValuePair.Create($"Services:reviews:http:{i}", (string?)address))).Build());
         services.AddLogging();
         services.AddServiceDiscovery();
         var client = services.AddHttpClient("reviews").ConfigurePrimaryHttpMessageHandler(stub).RemoveAllLoggers();
         client.AddStandardResilienceHandler();
         client.AddServiceDiscovery();
-        return Invoker(services.BuildServiceProvider());
+        return Chain(services.BuildServiceProvider());
     }
 
     /// <summary>
     /// Everything that the library does today: header and path match, a 90/10 split, subsets, peak-EWMA, retries, total
     /// and per-try timeout, outcome to the balancer, in-flight counts, metrics and span.
     /// </summary>
-    private static HttpMessageInvoker CreateMesh(Func<HttpMessageHandler> stub)
+    private static HttpMessageHandler CreateMesh(Func<HttpMessageHandler>? stub, string[] addresses)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         var settings = new Dictionary<string, string?>
@@ -56,23 +63,27 @@ internal static class PipelineContenders
             ["Mesh:Routes:reviews:1:Route:1:Subset"] = "v2",
             ["Mesh:Routes:reviews:1:Route:1:Weight"] = "10",
         };
-        for (var i = 0; i < 6; i++)
+        for (var i = 0; i < addresses.Length; i++)
         {
-            settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = $"http://127.0.0.1:{9081 + i}";
+            settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = addresses[i];
             settings[$"Mesh:Services:reviews:Endpoints:{i}:Labels:version"] = i < 3 ? "v1" : "v2";
         }
 
         builder.Configuration.AddInMemoryCollection(settings);
-        builder.Services.AddSingleton<IEndpointHandlerFactory>(new StubFactory(stub));
+        if (stub is not null)
+        {
+            builder.Services.AddSingleton<IEndpointHandlerFactory>(new StubFactory(stub));
+        }
+
         builder.AddServiceMesh();
         builder.Services.AddHttpClient("reviews").RemoveAllLoggers();
         var host = builder.Build();
         host.Start();
-        return Invoker(host.Services);
+        return Chain(host.Services);
     }
 
-    private static HttpMessageInvoker Invoker(IServiceProvider services) =>
-        new(services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler("reviews"));
+    private static HttpMessageHandler Chain(IServiceProvider services) =>
+        services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler("reviews");
 
     private sealed class StubFactory(Func<HttpMessageHandler> stub) : IEndpointHandlerFactory
     {

@@ -8,6 +8,10 @@ switch (args)
         return PickCommand.Run(rest);
     case ["pipeline", ..]:
         return await PipelineCommand.RunAsync();
+    case ["load", ..]:
+        return await LoadCommand.RunAsync();
+    case ["load-server"]:
+        return await LoadServer.RunAsync();
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

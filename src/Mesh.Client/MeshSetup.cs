@@ -55,7 +55,13 @@ internal sealed class MeshSetup
             }
             else if (name.Equals(FileCatalog.CatalogName, StringComparison.OrdinalIgnoreCase))
             {
-                catalogs.Add(new FileCatalog(Options.Discovery.File, ContentRoot, Time, Logger<FileCatalog>()));
+                var problems = FileCatalog.Validate(Options.Discovery.File).ToArray();
+                _issues.AddRange(problems.Select(static problem => new RuleIssue(
+                    IssueSeverity.Error, new SourceLocation("configuration", $"{MeshOptions.SectionName}:Discovery:File"), problem)));
+                if (problems.Length == 0)
+                {
+                    catalogs.Add(new FileCatalog(Options.Discovery.File, ContentRoot, Time, Logger<FileCatalog>()));
+                }
             }
             else if (others.TryGetValue(name, out var other))
             {

@@ -17,6 +17,9 @@ internal sealed class FakeCatalog : IEndpointCatalog, IServiceRegistry
 
     public bool FailsToWithdraw { get; set; }
 
+    /// <summary>Whether withdrawing never ends.</summary>
+    public bool Hangs { get; set; }
+
     public bool SyncsAtOnce { get; init; } = true;
 
     public TaskCompletionSource<ServiceInstance> Registered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -55,6 +58,11 @@ internal sealed class FakeCatalog : IEndpointCatalog, IServiceRegistry
         public ValueTask DisposeAsync()
         {
             catalog.Withdrawn.TrySetResult();
+            if (catalog.Hangs)
+            {
+                return new ValueTask(Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System));
+            }
+
             return catalog.FailsToWithdraw ? throw new IOException("The registry is away.") : ValueTask.CompletedTask;
         }
     }

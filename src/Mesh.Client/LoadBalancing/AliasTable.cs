@@ -56,7 +56,9 @@ internal sealed class AliasTable
         var point = random.NextDouble() * columns.Length;
         var index = (int)point;
         var column = columns[index];
-        return (point - index) * uint.MaxValue < column.Own ? index : column.Other;
+        // Computed, as a branch on a random number would be mispredicted.
+        var toOther = (point - index) * uint.MaxValue < column.Own ? 0 : 1;
+        return index + ((column.Other - index) * toOther);
     }
 
     private readonly record struct Column(uint Own, int Other);

@@ -17,9 +17,8 @@ public abstract class EndpointPicker
 
     /// <summary>Learns how an attempt went, exactly once for each attempt that was sent.</summary>
     /// <param name="endpoint">What <see cref="Pick"/> returned.</param>
-    /// <param name="latency">From the pick until the response's headers or the failure.</param>
-    /// <param name="failed">Whether the attempt ended without a response.</param>
-    public virtual void OnCompleted(EndpointState endpoint, TimeSpan latency, bool failed)
+    /// <param name="outcome">How it went.</param>
+    public virtual void OnCompleted(EndpointState endpoint, in AttemptOutcome outcome)
     {
     }
 

@@ -10,6 +10,7 @@ internal sealed class LeastRequestLoadBalancingPolicy : ILoadBalancingPolicy
     private sealed class Picker(LoadBalancingContext context) : PowerOfTwoPicker(context)
     {
         protected override bool PrefersSecond(
-            in Candidate first, int firstLoad, in Candidate second, int secondLoad) => secondLoad < firstLoad;
+            in Candidate first, int firstLoad, in Candidate second, int secondLoad, double chance) =>
+            secondLoad < firstLoad;
     }
 }

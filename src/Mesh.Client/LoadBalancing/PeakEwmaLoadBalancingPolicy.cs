@@ -43,30 +43,25 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
 
         public override bool MeasuresLatency => true;
 
-        public override void OnCompleted(EndpointState endpoint, TimeSpan latency, bool failed)
+        public override void OnCompleted(EndpointState endpoint, in AttemptOutcome outcome)
         {
-            var seconds = latency.TotalSeconds;
-            if (failed)
+            var seconds = outcome.Latency.TotalSeconds;
+            if (outcome.Failed)
             {
                 var known = Math.Exp(endpoint.Latency.Measured);
                 var penalty = Math.Clamp(2 * known, FailurePenalty.TotalSeconds, MaxFailurePenalty.TotalSeconds);
                 seconds = Math.Max(seconds, Math.Max(known, penalty));
             }
 
-            endpoint.Latency.Add(seconds, PeakEwma.Now(_time));
+            endpoint.Latency.Add(seconds, PeakEwma.At(outcome.EndedAt, _time));
         }
 
         protected override bool PrefersSecond(
-            in Candidate first, int firstLoad, in Candidate second, int secondLoad)
+            in Candidate first, int firstLoad, in Candidate second, int secondLoad, double chance)
         {
             var gain = LogOfOneMore(firstLoad) - LogOfOneMore(secondLoad) + Agreed(
                 first.Latency.Measured - second.Latency.Measured, first.Latency.Peak - second.Latency.Peak);
-            if (gain <= 0 || gain >= s_sure || !Weighted)
-            {
-                return gain > 0;
-            }
-
-            return Random.NextDouble() * s_sure < gain;
+            return gain > chance * s_sure;
         }
 
         // The one nearer to zero if both have the same sign, else zero; without branches, which nobody could predict.

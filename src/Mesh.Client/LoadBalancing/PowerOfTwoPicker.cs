@@ -22,7 +22,10 @@ namespace Mesh.Client.LoadBalancing;
 /// </remarks>
 internal abstract class PowerOfTwoPicker : EndpointPicker
 {
+    private const double Chances = 1 << 20;
+
     private readonly Candidate[] _candidates;
+    private readonly bool _weighted;
     private readonly EndpointSampler _sampler;
     private readonly IRandomSource _random;
 
@@ -30,7 +33,7 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
     {
         var endpoints = context.EndpointArray;
         var weights = EndpointWeights.Read(endpoints);
-        Weighted = weights is not null;
+        _weighted = weights is not null;
         _random = context.Random;
         _sampler = new EndpointSampler(endpoints, weights, _random);
         _candidates = new Candidate[endpoints.Length];
@@ -40,11 +43,6 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
         }
     }
 
-    /// <summary>Whether the endpoints differ in weight.</summary>
-    protected bool Weighted { get; }
-
-    protected IRandomSource Random => _random;
-
     public sealed override EndpointState Pick(in PickContext context)
     {
         if (!context.Tried.IsEmpty)
@@ -52,7 +50,7 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
             return PickUntried(context);
         }
 
-        if (Weighted)
+        if (_weighted)
         {
             return Better(_sampler.Next(), _sampler.Next());
         }
@@ -68,32 +66,39 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
         return Better(first, second + (second >= first ? 1 : 0));
     }
 
-    /// <summary>Whether the second of two different candidates is better than the first.</summary>
+    /// <summary>Whether the second of two candidates is better than the first; no matter what if they are the same.</summary>
     /// <param name="first">The first drawn.</param>
     /// <param name="firstLoad">Requests in flight on one of its slots.</param>
     /// <param name="second">The second drawn.</param>
     /// <param name="secondLoad">Requests in flight on one of its slots.</param>
-    protected abstract bool PrefersSecond(in Candidate first, int firstLoad, in Candidate second, int secondLoad);
+    /// <param name="chance">Zero if all weights are equal, otherwise a random number from 0 to 1.</param>
+    protected abstract bool PrefersSecond(
+        in Candidate first, int firstLoad, in Candidate second, int secondLoad, double chance);
 
     private EndpointState Better(int first, int second)
     {
-        // The two candidates are likely far apart in memory: nothing here waits for one before it asks for the other.
+        // The two candidates are likely far apart in memory, so nothing waits for one before it asks for the other; and
+        // the outcome is a coin toss, so it is computed: a branch would be mispredicted half the time.
         ref readonly var a = ref _candidates[first];
         ref readonly var b = ref _candidates[second];
-        var stateA = a.State;
-        var stateB = b.State;
-        var loadA = stateA.InFlight;
-        var loadB = stateB.InFlight;
-        if (Weighted)
+        var loadA = a.State.InFlight;
+        var loadB = b.State.InFlight;
+        var chance = 0.0;
+        if (_weighted)
         {
+            // Two random numbers for the price of one: the upper 20 bits and the rest.
+            var part = _random.NextDouble() * Chances;
+            chance = Math.Floor(part);
+            part -= chance;
+            chance /= Chances;
             // What one of weight / slot slots holds when they hold the requests evenly; exact for the lighter endpoint.
             var slot = Math.Min(a.Weight, b.Weight);
-            var part = _random.NextDouble();
             loadA = (int)((loadA * slot / a.Weight) + part);
             loadB = (int)((loadB * slot / b.Weight) + part);
         }
 
-        return first != second && PrefersSecond(a, loadA, b, loadB) ? stateB : stateA;
+        var toSecond = PrefersSecond(a, loadA, b, loadB, chance) ? 1 : 0;
+        return _candidates[first + ((second - first) * toSecond)].State;
     }
 
     private EndpointState PickUntried(in PickContext context)

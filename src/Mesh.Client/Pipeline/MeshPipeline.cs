@@ -154,6 +154,13 @@ internal sealed partial class MeshPipeline
             catch (Exception e)
             {
                 endpoint.Leave();
+                if (picker.MeasuresLatency)
+                {
+                    var now = _time.GetTimestamp();
+                    picker.OnCompleted(
+                        endpoint, new AttemptOutcome(_time.GetElapsedTime(attemptStart, now), !cancel.IsCancellationRequested, now));
+                }
+
                 _telemetry.Completed(activity, service, original, null, e, _time.GetElapsedTime(start));
                 throw;
             }
@@ -168,7 +175,9 @@ internal sealed partial class MeshPipeline
             var end = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
             if (picker.MeasuresLatency)
             {
-                picker.OnCompleted(endpoint, _time.GetElapsedTime(attemptStart, end), response is null);
+                picker.OnCompleted(
+                    endpoint,
+                    new AttemptOutcome(_time.GetElapsedTime(attemptStart, end), response is null || CannotServe(response), end));
             }
 
             if (response is not null)
@@ -237,6 +246,10 @@ internal sealed partial class MeshPipeline
         arm.ResponseHeaders?.Apply(response);
         route.ResponseHeaders?.Apply(response);
     }
+
+    /// <summary>An answer that speaks for the endpoint and not for the request; it is often a quick one, and must not attract more.</summary>
+    private static bool CannotServe(HttpResponseMessage response) =>
+        response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout;
 
     private static HttpRequestMessage Change(HttpRequestMessage original, RouteDecision decision)
     {

@@ -32,16 +32,17 @@ internal sealed class TrackedContent : HttpContent
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        try
-        {
-            await _inner.CopyToAsync(stream, context, cancellationToken).ConfigureAwait(false);
-        }
-        finally
+        // A short body is there already when its headers are.
+        var copy = _inner.CopyToAsync(stream, context, cancellationToken);
+        if (copy.IsCompleted)
         {
             Leave();
+            return copy;
         }
+
+        return AwaitAsync(copy);
     }
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
@@ -56,8 +57,7 @@ internal sealed class TrackedContent : HttpContent
         }
     }
 
-    protected override async Task<Stream> CreateContentReadStreamAsync() =>
-        new TrackedStream(await _inner.ReadAsStreamAsync().ConfigureAwait(false), this);
+    protected override Task<Stream> CreateContentReadStreamAsync() => CreateContentReadStreamAsync(CancellationToken.None);
 
     protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
         new TrackedStream(await _inner.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), this);
@@ -81,6 +81,18 @@ internal sealed class TrackedContent : HttpContent
         }
 
         base.Dispose(disposing);
+    }
+
+    private async Task AwaitAsync(Task copy)
+    {
+        try
+        {
+            await copy.ConfigureAwait(false);
+        }
+        finally
+        {
+            Leave();
+        }
     }
 
     private void Leave() => Interlocked.Exchange(ref _endpoint, null)?.Leave();

@@ -9,8 +9,8 @@ namespace Mesh.Discovery.Catalogs;
 /// A document is written under another name and then renamed, so that nobody reads half of one. An instance shows that
 /// it lives by setting its document's time of modification; the content stays as it is. The directory is polled and not
 /// watched by the operating system: Linux allows a user only 128 inotify instances, and polling works on every file
-/// system. How documents appear, age and vanish is in <see cref="FileCatalogView"/>; who may write to the directory is in
-/// <see cref="FileCatalogDirectory"/>.
+/// system. How documents appear, age and vanish is in <see cref="FileCatalogView"/>; who may write to the directory is
+/// in <see cref="FileCatalogDirectory"/>.
 /// </remarks>
 internal sealed class FileCatalog : IEndpointCatalog, IServiceRegistry
 {
@@ -44,25 +44,38 @@ internal sealed class FileCatalog : IEndpointCatalog, IServiceRegistry
 
     public string Name => CatalogName;
 
+    /// <summary>Where the documents lie; null as long as the directory could not be made.</summary>
+    public string? CurrentDirectory
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _directory;
+            }
+        }
+    }
+
     /// <summary>All that is wrong with the options, a sentence each.</summary>
     public static IEnumerable<string> Validate(FileCatalogOptions options)
     {
-        const string Section = "Mesh:Discovery:File:";
         if (options.PollInterval < TimeSpan.FromMilliseconds(10) || options.PollInterval > TimeSpan.FromMinutes(1))
         {
-            yield return $"{Section}PollInterval is {options.PollInterval}: 10 ms to 1 min is allowed.";
+            yield return $"PollInterval is {options.PollInterval}: 10 ms to 1 min is allowed.";
         }
 
-        if (options.HeartbeatInterval < TimeSpan.FromMilliseconds(10) || options.HeartbeatInterval > TimeSpan.FromHours(1))
+        if (options.HeartbeatInterval < TimeSpan.FromMilliseconds(10)
+            || options.HeartbeatInterval > TimeSpan.FromHours(1))
         {
-            yield return $"{Section}HeartbeatInterval is {options.HeartbeatInterval}: 10 ms to 1 h is allowed.";
+            yield return $"HeartbeatInterval is {options.HeartbeatInterval}: 10 ms to 1 h is allowed.";
         }
 
         // Half of it is what late heartbeats are given, so one must fit in there.
-        var needed = 2 * (options.HeartbeatInterval > options.PollInterval ? options.HeartbeatInterval : options.PollInterval);
+        var longer = options.HeartbeatInterval > options.PollInterval ? options.HeartbeatInterval : options.PollInterval;
+        var needed = 2 * longer;
         if (options.Expiry < needed || options.Expiry > TimeSpan.FromHours(1))
         {
-            yield return $"{Section}Expiry is {options.Expiry}: at least twice the HeartbeatInterval and the PollInterval"
+            yield return $"Expiry is {options.Expiry}: at least twice the HeartbeatInterval and the PollInterval"
                 + $" ({needed}) and at most 1 h is allowed.";
         }
     }
@@ -84,7 +97,8 @@ internal sealed class FileCatalog : IEndpointCatalog, IServiceRegistry
         var document = FileCatalogDocument.Write(instance, _time.GetUtcNow());
         if (FileCatalogDocument.Read(document).Problem is { } problem)
         {
-            throw new ArgumentException($"The instance '{instance.Id}' of {instance.Service} is refused: {problem}.", nameof(instance));
+            throw new ArgumentException(
+                $"The instance '{instance.Id}' of {instance.Service} is refused: {problem}.", nameof(instance));
         }
 
         if (document.Length > FileCatalogDocument.MaxBytes)

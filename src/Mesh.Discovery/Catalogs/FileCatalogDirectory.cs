@@ -17,7 +17,7 @@ internal static partial class FileCatalogDirectory
     private const UnixFileMode OthersMayWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     /// <summary>Finds the directory, and creates it for its owner alone if it is not there.</summary>
-    /// <exception cref="IOException">It cannot be made, or it is the default one and others could write there.</exception>
+    /// <exception cref="IOException">It cannot be made, or it is the default one and others could write.</exception>
     /// <exception cref="UnauthorizedAccessException">It cannot be made.</exception>
     public static string Prepare(string configured, string contentRoot, ILogger logger)
     {
@@ -40,7 +40,7 @@ internal static partial class FileCatalogDirectory
         return directory;
     }
 
-    /// <summary>The default: below the user's data, or where that cannot be used below the temporary directory.</summary>
+    /// <summary>The default: below the user's data, or where that cannot be used the temporary directory.</summary>
     public static string PrepareDefault(string localApplicationData, string temporary)
     {
         if (localApplicationData.Length > 0)
@@ -154,7 +154,7 @@ internal static partial class FileCatalogDirectory
     private static partial class Log
     {
         [LoggerMessage(EventId = 1100, Level = LogLevel.Warning, Message =
-            "Other users may write to the File catalog's directory '{Directory}', and so add endpoints. chmod 700 ends that.")]
+            "Other users may write to the File catalog's directory '{Directory}', and add endpoints. chmod 700 ends that.")]
         public static partial void OthersMayWrite(ILogger logger, string directory);
     }
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Mesh.Discovery.Catalogs;
 
-/// <summary>The JSON document of one instance in a <see cref="FileCatalog"/>. Unknown properties are left alone.</summary>
+/// <summary>The JSON document of one instance in a <see cref="FileCatalog"/>. Unknown properties are ignored.</summary>
 internal sealed record FileCatalogDocument
 {
     /// <summary>Documents above this many bytes are neither written nor read.</summary>
@@ -83,7 +83,8 @@ internal sealed record FileCatalogDocument
             || address.UserInfo.Length > 0
             || address.Fragment.Length > 0)
         {
-            problems.Add($"'address' is '{Address}': http:// or https:// with host and port, and nothing more, is needed");
+            problems.Add(
+                $"'address' is '{Address}': http:// or https:// with host and port, and nothing more, is needed");
         }
 
         if (Weight is < 0 or > 65535)

@@ -15,8 +15,8 @@ namespace Mesh.Discovery.Catalogs;
 /// fresh, but has to go on changing. Without a change for Expiry the instance leaves the view.
 /// </para>
 /// <para>
-/// Doubt. After a poll that came late (more than half of Expiry after the one before: the machine slept, the process was
-/// stopped, the processors are overloaded), and after one that failed, the others may have beaten without being seen,
+/// Doubt. After a poll that came late (more than half of Expiry after the one before: the machine slept, the process
+/// was stopped, the processors are overloaded), and after one that failed, the others may have beaten without being seen,
 /// or may not have been able to. Nothing expires then before half of Expiry has passed, and documents missing after a
 /// failure are believed to be gone only after that time, because whoever owns one writes it anew.
 /// </para>
@@ -62,7 +62,7 @@ internal sealed partial class FileCatalogView
         _byName = _entries.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    /// <summary>Reads the directory and reports the services that changed. A failure is logged, and changes nothing.</summary>
+    /// <summary>Reads the directory and reports the services that changed. A failure is logged and changes nothing.</summary>
     public void Poll()
     {
         _round++;
@@ -407,7 +407,7 @@ internal sealed partial class FileCatalogView
     private static partial class Log
     {
         [LoggerMessage(EventId = 1120, Level = LogLevel.Warning, Message =
-            "The document '{Path}' in the File catalog is skipped: {Problem}. Its last good version stays in use: {HasGood}.")]
+            "The document '{Path}' in the File catalog is skipped: {Problem}. A last good version stays in use: {HasGood}.")]
         public static partial void DocumentSkipped(ILogger logger, string path, string problem, bool hasGood);
 
         [LoggerMessage(EventId = 1121, Level = LogLevel.Error, Message =

@@ -16,6 +16,7 @@ internal sealed partial class ConfigurationCatalog(
     public const string CatalogName = "Configuration";
 
     private static readonly string s_path = $"{MeshOptions.SectionName}:Services";
+    private static readonly Uri s_unknown = new("http://unknown.invalid");
 
     public string Name => CatalogName;
 
@@ -50,21 +51,13 @@ internal sealed partial class ConfigurationCatalog(
     /// <summary>Reads <c>Mesh:Services</c>.</summary>
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="options">For the namespace of short names.</param>
-    /// <returns>Each service with its endpoints, <see langword="null"/> if it has errors; and what was found.</returns>
-    internal static (IReadOnlyDictionary<ServiceName, IReadOnlyList<Endpoint>?> Services, IReadOnlyList<RuleIssue> Issues)
-        Parse(IConfiguration configuration, MeshOptions options)
+    internal static ConfiguredServices Parse(IConfiguration configuration, MeshOptions options)
     {
         var services = new Dictionary<ServiceName, IReadOnlyList<Endpoint>?>();
         var issues = new List<RuleIssue>();
         var paths = new Dictionary<ServiceName, string>();
         var section = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
-        var tree = new ConfigurationTree(configuration).Read(s_path, out var tooDeep);
-        if (tooDeep is not null)
-        {
-            section.Error(new SourceLocation(tree.Origin, tooDeep), $"nesting is deeper than {YamlFile.MaxDepth} levels");
-        }
-
-        foreach (var (key, value) in new RuleValue(section, tree, s_path).Entries())
+        foreach (var (key, value) in new ConfigurationTree(configuration).Read(s_path, section).Entries())
         {
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
             var service = value with { Reading = reading };
@@ -89,7 +82,7 @@ internal sealed partial class ConfigurationCatalog(
         }
 
         issues.AddRange(section.Issues);
-        return (services, issues);
+        return new ConfiguredServices(services, issues);
     }
 
     private static List<Endpoint> Endpoints(RuleValue value)
@@ -118,11 +111,11 @@ internal sealed partial class ConfigurationCatalog(
                 continue;
             }
 
-            if (!addresses.TryAdd(uri.GetLeftPart(UriPartial.Authority), item.Path))
+            var place = uri.GetLeftPart(UriPartial.Authority);
+            if (!addresses.TryAdd(place, item.Path))
             {
                 address!.Value.Error(
-                    $"{RuleText.Quote(uri.GetLeftPart(UriPartial.Authority))} is already an endpoint of this service at "
-                    + addresses[uri.GetLeftPart(UriPartial.Authority)]);
+                    $"{RuleText.Quote(uri.OriginalString)} is already an endpoint of this service at {addresses[place]}");
                 continue;
             }
 
@@ -133,8 +126,6 @@ internal sealed partial class ConfigurationCatalog(
         return result;
     }
 
-    private static readonly Uri s_unknown = new("http://unknown.invalid");
-
     private static void Report(
         ICatalogObserver observer,
         Dictionary<ServiceName, IReadOnlyList<Endpoint>> known,
@@ -142,7 +133,7 @@ internal sealed partial class ConfigurationCatalog(
     {
         foreach (var (service, endpoints) in services)
         {
-            if (endpoints is not null && (!known.TryGetValue(service, out var before) || !before.SequenceEqual(endpoints)))
+            if (endpoints is not null && !(known.TryGetValue(service, out var old) && old.SequenceEqual(endpoints)))
             {
                 known[service] = endpoints;
                 observer.ServiceChanged(service, endpoints);
@@ -159,3 +150,9 @@ internal sealed partial class ConfigurationCatalog(
     [LoggerMessage(Message = "{Issue}", EventName = "ConfiguredServiceRefused")]
     private partial void LogIssue(LogLevel level, RuleIssue issue);
 }
+
+/// <summary>What <c>Mesh:Services</c> holds.</summary>
+/// <param name="Services">Each service with its endpoints, <see langword="null"/> if it has errors.</param>
+/// <param name="Issues">What was found.</param>
+internal sealed record ConfiguredServices(
+    IReadOnlyDictionary<ServiceName, IReadOnlyList<Endpoint>?> Services, IReadOnlyList<RuleIssue> Issues);

@@ -7,7 +7,7 @@ namespace Mesh.Discovery.Configuration;
 
 /// <summary>
 /// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host. Read again whenever the
-/// configuration reloads; a host with errors keeps its last good rule.
+/// configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
 /// </summary>
 internal sealed class ConfigurationRuleSource(IConfiguration configuration, MeshOptions options) : IRuleSource
 {
@@ -58,13 +58,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         {
             var path = $"{MeshOptions.SectionName}:{name}";
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
-            var section = new RuleValue(reading, from.Read(path, out var tooDeep), path);
-            if (tooDeep is not null)
-            {
-                reading.Error(new SourceLocation(section.Node.Origin, tooDeep), $"nesting is deeper than {YamlFile.MaxDepth} levels");
-            }
-
-            foreach (var (host, value) in section.Entries())
+            foreach (var (host, value) in from.Read(path, reading).Entries())
             {
                 present.Add(value.Path);
                 var entry = ReadEntry(host, value, read);
@@ -88,7 +82,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
             return known;
         }
 
-        var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
+        var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict, value.Path);
         value = value with { Reading = reading };
         if (!HostText.IsHost(host, wildcard: true))
         {
@@ -96,7 +90,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         }
 
         var rule = read(host, value);
-        var entry = new Entry(fingerprint, reading.HasErrors ? known?.Rule : rule, reading.Issues);
+        var entry = new Entry(fingerprint, reading.HasErrors ? null : rule, reading.Issues);
         _entries[value.Path] = entry;
         return entry;
     }

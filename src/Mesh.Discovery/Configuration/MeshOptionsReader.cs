@@ -17,13 +17,7 @@ internal static class MeshOptionsReader
     public static IReadOnlyList<RuleIssue> Read(IConfiguration configuration, MeshOptions options)
     {
         var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, strict: false);
-        var tree = new ConfigurationTree(configuration).Read(MeshOptions.SectionName, out var tooDeep);
-        if (tooDeep is not null)
-        {
-            reading.Error(new SourceLocation(tree.Origin, tooDeep), $"nesting is deeper than {YamlFile.MaxDepth} levels");
-        }
-
-        var value = new RuleValue(reading, tree, MeshOptions.SectionName);
+        var value = new ConfigurationTree(configuration).Read(MeshOptions.SectionName, reading);
         if (!value.IsEmpty && value.Object() is { } mesh)
         {
             Read(mesh, options);
@@ -86,7 +80,7 @@ internal static class MeshOptionsReader
             file.Done();
             if (options.File.Expiry <= options.File.HeartbeatInterval)
             {
-                file.Error("Expiry must be longer than HeartbeatInterval, or instances that are alive would be dropped");
+                file.Error("Expiry must be longer than HeartbeatInterval, or live instances would be dropped");
             }
         }
 

@@ -3,12 +3,12 @@ using Mesh.Discovery.Rules.Reading;
 
 namespace Mesh.Discovery.Istio;
 
-/// <summary>Reads Istio's documents: <c>networking.istio.io</c> VirtualService, DestinationRule and ServiceEntry.</summary>
+/// <summary>Reads <c>networking.istio.io</c>'s VirtualService, DestinationRule and ServiceEntry.</summary>
 internal static class IstioDocumentReader
 {
     private const string Group = "networking.istio.io";
 
-    private static readonly string[] s_versions = ["v1", "v1beta1", "v1alpha3"];
+    private static readonly string[] s_apiVersions = [$"{Group}/v1", $"{Group}/v1beta1", $"{Group}/v1alpha3"];
 
     private static readonly string[] s_kinds = ["VirtualService", "DestinationRule", "ServiceEntry"];
 
@@ -16,7 +16,7 @@ internal static class IstioDocumentReader
     private static readonly string[] s_otherKinds =
         ["Gateway", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"];
 
-    /// <summary>Reads a document; a Kubernetes <c>List</c>, as <c>kubectl get -o yaml</c> prints it, holds several.</summary>
+    /// <summary>Reads a document; a Kubernetes <c>List</c>, as <c>kubectl get</c> prints it, holds several.</summary>
     /// <param name="document">The document.</param>
     /// <param name="namespace">The namespace of documents that do not name theirs.</param>
     /// <param name="strict">Whether what is not supported is an error.</param>
@@ -33,7 +33,9 @@ internal static class IstioDocumentReader
     }
 
     private static bool IsList(MapNode map) =>
-        map.Find("kind")?.Value is ScalarNode { Text: "List" } && map.Find("apiVersion")?.Value is ScalarNode { Text: "v1" };
+        TextOf(map, "kind") == "List" && TextOf(map, "apiVersion") == "v1";
+
+    private static string? TextOf(MapNode? map, string key) => (map?.Find(key)?.Value as ScalarNode)?.Text;
 
     private static List<RuleDocument> ReadList(YamlDocument document, RuleValue root, string @namespace, bool strict)
     {
@@ -48,7 +50,7 @@ internal static class IstioDocumentReader
         list.Done();
         if (document.Issues.Count > 0 || root.Reading.Issues.Count > 0)
         {
-            result.Add(new RuleDocument("", null, [.. document.Issues, .. root.Reading.Issues]));
+            result.Add(new RuleDocument(null, [.. document.Issues, .. root.Reading.Issues]));
         }
 
         return result;
@@ -59,8 +61,9 @@ internal static class IstioDocumentReader
         var reading = root.Reading;
         var rule = root.Object() is { } map ? ReadRoot(map) : null;
         var hasErrors = reading.HasErrors || before.Any(static issue => issue.Severity == IssueSeverity.Error);
-        var named = before.Select(issue => issue with { Location = issue.Location with { Document = reading.Document } });
-        return new RuleDocument(reading.Document, hasErrors ? null : rule, [.. named, .. reading.Issues]);
+        var named = before.Select(
+            issue => issue with { Location = issue.Location with { Document = reading.Document } });
+        return new RuleDocument(hasErrors ? null : rule, [.. named, .. reading.Issues]);
     }
 
     private static RuleConfig? ReadRoot(ObjectReader root)
@@ -69,10 +72,8 @@ internal static class IstioDocumentReader
         var apiVersion = root.RequireText("apiVersion") ?? "";
         var kind = root.RequireText("kind") ?? "";
         var metadata = root.Object("metadata");
-        var name = metadata is not null && metadata.Node.Find("name")?.Value is ScalarNode { Text: { } text } ? text : "";
-        var @namespace = metadata?.Node.Find("namespace")?.Value is ScalarNode { Text: { Length: > 0 } own }
-            ? own
-            : reading.Namespace;
+        var name = TextOf(metadata?.Node, "name") ?? "";
+        var @namespace = TextOf(metadata?.Node, "namespace") is { Length: > 0 } own ? own : reading.Namespace;
         if (kind.Length > 0 && name.Length > 0)
         {
             reading.Document = $"{RuleText.Cut(kind, 300)} {RuleText.Cut(@namespace, 300)}/{RuleText.Cut(name, 300)}";
@@ -94,12 +95,12 @@ internal static class IstioDocumentReader
     {
         var reading = root.Reading;
         var slash = apiVersion.LastIndexOf('/');
-        var group = slash < 0 ? "" : apiVersion[..slash];
-        if (group != Group)
+        var group = slash < 0 ? apiVersion : apiVersion[..slash];
+        if (group != Group || slash < 0)
         {
             if (RuleText.Nearest(group, [Group]) is not null)
             {
-                root.Find("apiVersion")!.Value.Refuse("is not known", string.Join(", ", s_versions.Select(v => $"{Group}/{v}")));
+                root.Find("apiVersion")!.Value.RefuseWord(apiVersion, "is not known", s_apiVersions);
                 return false;
             }
 
@@ -117,16 +118,13 @@ internal static class IstioDocumentReader
         var known = s_kinds.Contains(kind);
         if (!known)
         {
-            var nearest = RuleText.Nearest(kind, s_kinds);
-            var meant = nearest is null ? "" : $"; did you mean '{nearest}'?";
-            root.Find("kind")!.Value.Error(
-                $"{RuleText.Quote(kind)} is no kind of {Group}{meant}; allowed: {string.Join(", ", s_kinds)}");
+            root.Find("kind")!.Value.RefuseWord(kind, $"is no kind of {Group}", s_kinds);
         }
 
-        var version = s_versions.Contains(apiVersion[(slash + 1)..]);
+        var version = s_apiVersions.Contains(apiVersion);
         if (!version)
         {
-            root.Find("apiVersion")!.Value.Refuse("is not known", string.Join(", ", s_versions.Select(v => $"{Group}/{v}")));
+            root.Find("apiVersion")!.Value.RefuseWord(apiVersion, "is not known", s_apiVersions);
         }
 
         return known && version;

@@ -8,8 +8,8 @@ namespace Mesh.Discovery.Istio;
 /// <remarks>
 /// Polling serves every file system alike (network shares and Kubernetes' mounted volumes raise no events). A change is
 /// read when two looks, one shortly after the other, have seen the same file, so that an editor's half of a file is not
-/// taken for a rule. What cannot be read keeps the last good rules: a document with errors its own, a broken or
-/// unreadable file all of its own. The first look takes everything at once.
+/// taken for a rule. The first look takes everything at once. Documents with errors are not in the batch; their last
+/// good versions are the runtime's to keep. Rules of a file or directory that cannot be read at all stay in it.
 /// </remarks>
 internal sealed class IstioFileRuleSource : IRuleSource
 {
@@ -103,10 +103,9 @@ internal sealed class IstioFileRuleSource : IRuleSource
                         ? (rule, rules[place])
                         : (rules[place], rule);
                     rules[place] = kept;
+                    var other = $"{kept.Location.Origin}:{kept.Location.Line}";
                     issues.Add(new RuleIssue(
-                        IssueSeverity.Error,
-                        refused.Location,
-                        $"the name is taken: {kept.Location.Origin}:{kept.Location.Line} defines the same kind, namespace and name"));
+                        IssueSeverity.Error, refused.Location, $"the name is taken: it is also in {other}"));
                 }
             }
         }

@@ -5,19 +5,19 @@ using Mesh.Discovery.Rules.Reading;
 
 namespace Mesh.Discovery.Istio;
 
-/// <summary>One file of rules: what was read from it last, and what of that is in effect.</summary>
+/// <summary>One file of rules, and what was read from it last.</summary>
 internal sealed class RuleFile(string path, string origin, RuleFileSettings settings)
 {
     private const int FirstReadTries = 3;
 
-    private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding s_utf8 = new(false, throwOnInvalidBytes: true);
 
     private Dictionary<(int Line, string Text), IReadOnlyList<RuleDocument>> _documents = [];
     private FileVersion? _read;
     private FileVersion? _seen;
     private bool _isMissing;
 
-    /// <summary>The rules in effect, in the order of the file.</summary>
+    /// <summary>The rules that are good, in the order of the file.</summary>
     public IReadOnlyList<RuleConfig> Rules { get; private set; } = [];
 
     /// <summary>What is wrong with the file as it is now.</summary>
@@ -92,11 +92,11 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
             return true;
         }
 
-        Fail(Directory.Exists(path) ? "is a directory; write its files as 'directory/*.yaml'" : "there is no such file");
+        Fail(Directory.Exists(path) ? "is a directory; write 'directory/*.yaml'" : "there is no such file");
         return false;
     }
 
-    /// <summary>Reports that the file could not be read; its rules stay, and the next look tries again.</summary>
+    /// <summary>Reports that the file could not be read; what was read before stays, and the next look tries again.</summary>
     private void Fail(string message)
     {
         _read = null;
@@ -113,7 +113,8 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
         }
 
         byte[] bytes;
-        using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))
+        const FileShare ShareAll = FileShare.ReadWrite | FileShare.Delete;
+        using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, ShareAll))
         {
             // One byte more than there should be shows a file that grew.
             var buffer = new byte[version.Length + 1];
@@ -151,14 +152,13 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
     {
         if (file.Failure is { } failure)
         {
-            Issues = [failure];
+            (Rules, Issues) = ([], [failure]);
             return;
         }
 
         var documents = new Dictionary<(int, string), IReadOnlyList<RuleDocument>>();
         var rules = new List<RuleConfig>();
         var issues = new List<RuleIssue>();
-        var failed = new List<RuleDocument>();
         foreach (var document in file.Documents)
         {
             // The line is part of the key: a document that moved is read again, so that later issues name its place.
@@ -176,30 +176,16 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
                 {
                     rules.Add(one.Rule);
                 }
-                else if (one.HasErrors)
-                {
-                    failed.Add(one);
-                }
             }
         }
 
-        KeepLastGood(rules, failed);
         (_documents, Rules, Issues) = (documents, rules, issues);
-    }
-
-    /// <summary>A rule stays while its document has errors; all of them while nobody can say whose the errors are.</summary>
-    private void KeepLastGood(List<RuleConfig> rules, List<RuleDocument> failed)
-    {
-        var isNameless = failed.Exists(static document => document.Identity.Length == 0);
-        var present = rules.Select(static rule => rule.Location.Document).ToHashSet();
-        var kept = failed.Select(static document => document.Identity).ToHashSet();
-        rules.AddRange(Rules.Where(rule =>
-            (isNameless || kept.Contains(rule.Location.Document)) && present.Add(rule.Location.Document)));
     }
 
     private void Refuse(FileVersion version, string message, int line = 0)
     {
         _read = version;
+        Rules = [];
         Issues = [new RuleIssue(IssueSeverity.Error, new SourceLocation(origin, "", line), message)];
     }
 
@@ -208,7 +194,7 @@ internal sealed class RuleFile(string path, string origin, RuleFileSettings sett
         $"has {length} bytes; allowed: at most {settings.MaxSize} (Mesh:Config:MaxFileSize)");
 }
 
-/// <summary>By what a changed file is known. Links are followed: Kubernetes swaps them to change mounted files.</summary>
+/// <summary>How a changed file is known. Links are followed: Kubernetes swaps them to change mounted files.</summary>
 internal sealed record FileVersion(string Target, long Length, DateTime Modified)
 {
     public static FileVersion? Of(string path)

@@ -26,30 +26,35 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
         Issues = [];
         if (_name.Length == 0 || _directory.AsSpan().ContainsAny('*', '?'))
         {
-            Report(IssueSeverity.Error, "is not a file or pattern; allowed: a path, with '*' and '?' in the file's name only");
+            Report(IssueSeverity.Error, "is not a pattern; allowed: a path, with '*' and '?' in the file's name only");
             return false;
         }
 
-        var pending = false;
-        if (List() is { } listed)
+        if (List() is not { } listed)
         {
-            foreach (var name in listed)
-            {
-                if (!_files.ContainsKey(name))
-                {
-                    _files.Add(name, new RuleFile(FullPath(name), Path.Combine(_directory, name).Replace('\\', '/'), settings));
-                }
-            }
-
-            pending = Forget(listed, first);
+            return false;
         }
 
-        foreach (var (name, file) in _files)
+        var pending = Forget(listed, first);
+        if (listed.Count == 0 && _files.Count == 0)
         {
-            if (claimed.Add(FullPath(name)))
+            Report(IssueSeverity.Warning, "no file matches the pattern");
+        }
+
+        foreach (var name in listed)
+        {
+            if (!claimed.Add(FullPath(name)))
             {
-                pending |= file.Look(first);
+                continue;
             }
+
+            if (!_files.TryGetValue(name, out var file))
+            {
+                var origin = Path.Combine(_directory, name).Replace('\\', '/');
+                _files.Add(name, file = new RuleFile(FullPath(name), origin, settings));
+            }
+
+            pending |= file.Look(first);
         }
 
         return pending;
@@ -82,7 +87,7 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
         return pending;
     }
 
-    /// <returns>The names, or <see langword="null"/> if what is known must stay because the directory cannot be read.</returns>
+    /// <returns>The names; <see langword="null"/> if the directory cannot be read and all must stay as it is.</returns>
     private List<string>? List()
     {
         if (IsLiteral)
@@ -102,21 +107,16 @@ internal sealed class RuleFilePattern(string pattern, string contentRoot, RuleFi
                 .Select(static path => Path.GetFileName(path))
                 .Where(name => !name.StartsWith('.') || _name.StartsWith('.'))
                 .ToList();
-            if (names.Count == 0)
-            {
-                Report(IssueSeverity.Warning, "no file matches the pattern");
-            }
-
             return names;
         }
         catch (DirectoryNotFoundException) when (_files.Count == 0)
         {
             Report(IssueSeverity.Warning, "no file matches the pattern: there is no such directory");
-            return [];
+            return null;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            Report(IssueSeverity.Error, $"the directory cannot be read, its rules stay as they were: {failure.Message}");
+            Report(IssueSeverity.Error, $"the directory cannot be read: {failure.Message}");
             return null;
         }
     }

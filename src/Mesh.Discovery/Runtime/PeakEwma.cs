@@ -41,14 +41,15 @@ internal sealed class PeakEwma
     /// <summary>The estimate at the last sample in seconds; <see cref="double.NaN"/> before the first.</summary>
     public double Seconds => Peak == NoSample ? double.NaN : Math.Exp(Measured);
 
-    /// <summary>The present time for <see cref="Add"/>, in units of <see cref="Decay"/>.</summary>
+    /// <summary>A time for <see cref="Add"/>, in units of <see cref="Decay"/>.</summary>
+    /// <param name="timestamp">A timestamp of the clock.</param>
     /// <param name="time">The clock.</param>
-    public static double Now(TimeProvider time) =>
-        time.GetTimestamp() / (double)time.TimestampFrequency / Decay.TotalSeconds;
+    public static double At(long timestamp, TimeProvider time) =>
+        timestamp / (double)time.TimestampFrequency / Decay.TotalSeconds;
 
     /// <summary>Takes in a sample.</summary>
     /// <param name="seconds">The latency; below a microsecond counts as one.</param>
-    /// <param name="now">From <see cref="Now"/>.</param>
+    /// <param name="now">From <see cref="At"/>.</param>
     public void Add(double seconds, double now)
     {
         var sample = Math.Log(Math.Max(seconds, ShortestSeconds)) + now;

@@ -154,14 +154,18 @@ internal sealed class RuleBook(RuleCompiler compiler)
         return changed;
     }
 
-    /// <summary>An issue without a document is about everything of its origin.</summary>
-    private static bool IsAbout(RuleIssue issue, RuleConfig rule) =>
-        issue.Location.Origin == rule.Location.Origin
-        && (issue.Location.Document.Length == 0 || issue.Location.Document == rule.Location.Document);
+    /// <summary>
+    /// An issue without a document is about everything of its origin. A rule without lines is from the configuration,
+    /// where each value may have another origin than the rule's first one.
+    /// </summary>
+    private static bool IsAbout(RuleIssue issue, RuleConfig rule) => issue.Location.Document.Length == 0
+        ? issue.Location.Origin == rule.Location.Origin
+        : issue.Location.Document == rule.Location.Document
+            && (issue.Location.Origin == rule.Location.Origin || rule.Location.Line == 0);
 
+    /// <summary>Whatever file they are in: a document may move to another one.</summary>
     private static bool IsSame(RuleConfig one, RuleConfig other) =>
-        one.Location.Origin == other.Location.Origin && one.Kind == other.Kind
-        && one.Namespace == other.Namespace && one.Name == other.Name;
+        one.Kind == other.Kind && one.Namespace == other.Namespace && one.Name == other.Name;
 
     private sealed class Source(string name, int precedence)
     {

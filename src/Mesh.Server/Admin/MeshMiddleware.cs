@@ -43,7 +43,8 @@ internal sealed class MeshMiddleware(RequestDelegate next, MeshOptions options, 
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
-            return WriteTextAsync(context, StatusCodes.Status405MethodNotAllowed, $"/mesh/{name} answers GET and HEAD only.");
+            return WriteTextAsync(
+                context, StatusCodes.Status405MethodNotAllowed, $"/mesh/{name} answers GET and HEAD only.");
         }
 
         if (isAdmin && AdminGuard.Refusal(context, options.Admin.Access) is { } reason)
@@ -51,7 +52,7 @@ internal sealed class MeshMiddleware(RequestDelegate next, MeshOptions options, 
             return WriteTextAsync(
                 context,
                 StatusCodes.Status403Forbidden,
-                $"Refused: {reason}. /mesh/{name} is for this machine only; Mesh:Admin:Access \"Any\" opens it to everybody.");
+                $"Refused: {reason}. /mesh/{name} is for this machine only; Mesh:Admin:Access \"Any\" opens it to all.");
         }
 
         switch (name)
@@ -63,9 +64,9 @@ internal sealed class MeshMiddleware(RequestDelegate next, MeshOptions options, 
                 var status = readiness.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
                 return WriteJsonAsync(context, status, readiness, MeshReportJson.Default.ReadinessReport);
             case "config":
-                return WriteJsonAsync(context, StatusCodes.Status200OK, report.Config(), MeshReportJson.Default.ConfigReport);
+                return WriteJsonAsync(context, 200, report.Config(), MeshReportJson.Default.ConfigReport);
             default:
-                return WriteJsonAsync(context, StatusCodes.Status200OK, report.Endpoints(), MeshReportJson.Default.EndpointsReport);
+                return WriteJsonAsync(context, 200, report.Endpoints(), MeshReportJson.Default.EndpointsReport);
         }
     }
 

@@ -1,12 +1,15 @@
 using Mesh.Discovery;
+using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
 using Mesh.Server.Registration;
 
 namespace Mesh.Server.Admin;
 
-/// <summary>Puts together what the endpoints under <c>/mesh</c> tell. Rules are named, their content is not shown: header
-/// operations and direct responses may hold secrets.</summary>
+/// <summary>
+/// Puts together what the endpoints under <c>/mesh</c> tell. Rules are named, their content is not shown: header operations
+/// and direct responses may hold secrets.
+/// </summary>
 internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, DrainState drain)
 {
     /// <summary>Ready means: all catalogs have told their first view, and the process is not leaving.</summary>
@@ -43,8 +46,10 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Providers = [.. runtime.Catalogs.Select(static catalog => catalog.Name)],
             Options = new OptionsReport
             {
-                Discovery = new(options.Discovery.File),
-                Config = new(options.Config),
+                Discovery = new(
+                    runtime.Catalogs.OfType<FileCatalog>().FirstOrDefault()?.CurrentDirectory,
+                    options.Discovery.File),
+                Config = options.Config,
                 Outbound = options.Outbound,
                 Drain = options.Drain,
                 Admin = options.Admin,
@@ -119,12 +124,13 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Destination = state.Name,
             Subset = state.Key.Subset,
             Port = state.Key.Port,
-            LoadBalancer = view.LoadBalancer is null ? null
-                : view.LoadBalancer.Simple ?? (view.LoadBalancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
+            LoadBalancer = view.LoadBalancer is not { } balancer ? null
+                : balancer.Simple ?? (balancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
             Endpoints = [.. view.Endpoints.Select(static endpoint => endpoint.Id)],
         };
     }
 
     /// <summary>Without a user and password, should there be any.</summary>
-    private static string Describe(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
+    private static string Describe(Uri address) =>
+        address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 }

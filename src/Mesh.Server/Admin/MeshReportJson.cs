@@ -22,19 +22,19 @@ internal sealed record ConfigReport
     public required IReadOnlyList<IssueReport> Issues { get; init; }
 }
 
-/// <summary>The options in effect. None of these types holds a secret; one that comes to do so needs a type of its own here.</summary>
+/// <summary>The options in effect. None of these types holds a secret; one that comes to do so needs its own type here.</summary>
 internal sealed record OptionsReport
 {
     public required DiscoveryReport Discovery { get; init; }
-    public required RuleFilesReport Config { get; init; }
+    public required RuleFileOptions Config { get; init; }
     public required OutboundOptions Outbound { get; init; }
     public required DrainOptions Drain { get; init; }
     public required AdminOptions Admin { get; init; }
 }
 
-internal sealed record DiscoveryReport(FileCatalogOptions File);
-
-internal sealed record RuleFilesReport(RuleFileOptions Files);
+/// <param name="Directory">Where the File catalog lies, if it is used and could be opened.</param>
+/// <param name="File">Its options as given.</param>
+internal sealed record DiscoveryReport(string? Directory, FileCatalogOptions File);
 
 internal sealed record RuleReport
 {

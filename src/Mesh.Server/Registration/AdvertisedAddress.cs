@@ -49,7 +49,8 @@ internal static class AdvertisedAddress
             .FirstOrDefault(static address =>
                 address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
 
-    private static Uri Create(string scheme, BindingAddress address, bool onThisMachineOnly, Func<IPAddress?> ownAddress)
+    private static Uri Create(
+        string scheme, BindingAddress address, bool onThisMachineOnly, Func<IPAddress?> ownAddress)
     {
         var host = address.Host;
         if (host.Equals("localhost", StringComparison.OrdinalIgnoreCase))

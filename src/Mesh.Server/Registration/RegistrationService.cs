@@ -27,6 +27,9 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
 
+    /// <summary>A registry that does not answer must not use up the time in which requests in flight may end.</summary>
+    private static readonly TimeSpan s_withdrawLimit = TimeSpan.FromSeconds(5);
+
     private readonly MeshOptions _options;
     private readonly MeshRuntime _runtime;
     private readonly DrainState _state;
@@ -153,7 +156,8 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
             {
                 var registration = await registry.RegisterAsync(instance, leave);
                 var endpoint = instance.Endpoint;
-                Log.Registered(_logger, instance.Service, endpoint.Address, endpoint.Labels.ToString(), catalog, instance.Id);
+                var labels = endpoint.Labels.ToString();
+                Log.Registered(_logger, instance.Service, endpoint.Address, labels, catalog, instance.Id);
                 return registration;
             }
             catch (OperationCanceledException) when (leave.IsCancellationRequested)
@@ -182,20 +186,22 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
 
         _withdrawn = true;
         await _leave.CancelAsync();
-        foreach (var attempt in _registrations)
+        await Task.WhenAll(_registrations.Select(attempt => WithdrawAsync(attempt, cancel)));
+    }
+
+    private async Task WithdrawAsync(Task<IAsyncDisposable?> attempt, CancellationToken cancel)
+    {
+        try
         {
-            try
+            if (await attempt.WaitAsync(s_withdrawLimit, _time, cancel) is { } registration)
             {
-                if (await attempt.WaitAsync(cancel) is { } registration)
-                {
-                    await registration.DisposeAsync().AsTask().WaitAsync(cancel);
-                    Log.Withdrawn(_logger);
-                }
+                await registration.DisposeAsync().AsTask().WaitAsync(s_withdrawLimit, _time, cancel);
+                Log.Withdrawn(_logger);
             }
-            catch (Exception exception)
-            {
-                Log.WithdrawFailed(_logger, exception);
-            }
+        }
+        catch (Exception exception)
+        {
+            Log.WithdrawFailed(_logger, exception);
         }
     }
 

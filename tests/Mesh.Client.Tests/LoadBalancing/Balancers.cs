@@ -29,6 +29,11 @@ internal static class Balancers
     public static EndpointState Endpoint(string authority, int weight = 1) => new(
         new ServiceName("reviews", "default"), new Endpoint { Address = new Uri($"http://{authority}"), Weight = weight });
 
+    /// <summary>Tells the picker how an attempt went that ends now.</summary>
+    public static void Completed(
+        this EndpointPicker picker, EndpointState endpoint, TimeSpan latency, bool failed, TimeProvider time) =>
+        picker.OnCompleted(endpoint, new AttemptOutcome(latency, failed, time.GetTimestamp()));
+
     public static LoadBalancerFactory Factory(int seed = 1, TimeProvider? time = null) =>
         new([], new SeededRandom(seed), time ?? TimeProvider.System);
 

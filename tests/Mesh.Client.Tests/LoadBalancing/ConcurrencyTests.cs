@@ -31,7 +31,7 @@ public sealed class ConcurrencyTests
                 var endpoint = picker.Pick(requests[((thread * 131) + i) % requests.Length]);
                 endpoint.Enter();
                 mine.Add(endpoint);
-                picker.OnCompleted(endpoint, TimeSpan.FromMilliseconds(1), failed: false);
+                picker.Completed(endpoint, TimeSpan.FromMilliseconds(1), false, TimeProvider.System);
                 endpoint.Leave();
             }
 

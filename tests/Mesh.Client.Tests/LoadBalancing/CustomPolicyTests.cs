@@ -20,7 +20,7 @@ public sealed class CustomPolicyTests
         Assert.Same(_endpoints[2], picker.Pick(_endpoints[0], _endpoints[1]));
         Assert.Same(_endpoints[1], picker.Pick(_endpoints));
         Assert.False(picker.MeasuresLatency);
-        picker.OnCompleted(_endpoints[1], TimeSpan.Zero, failed: true);
+        picker.Completed(_endpoints[1], TimeSpan.Zero, true, TimeProvider.System);
     }
 
     [Fact]
@@ -30,10 +30,10 @@ public sealed class CustomPolicyTests
         var first = picker.Pick();
         Assert.True(picker.MeasuresLatency);
 
-        picker.OnCompleted(first, TimeSpan.FromMilliseconds(5), failed: false);
+        picker.Completed(first, TimeSpan.FromMilliseconds(5), false, TimeProvider.System);
         Assert.Same(first, picker.Pick());
 
-        picker.OnCompleted(first, TimeSpan.FromMilliseconds(5), failed: true);
+        picker.Completed(first, TimeSpan.FromMilliseconds(5), true, TimeProvider.System);
         Assert.NotSame(first, picker.Pick());
     }
 
@@ -56,9 +56,9 @@ public sealed class CustomPolicyTests
 
             public override EndpointState Pick(in PickContext pick) => Volatile.Read(ref _current);
 
-            public override void OnCompleted(EndpointState endpoint, TimeSpan latency, bool failed)
+            public override void OnCompleted(EndpointState endpoint, in AttemptOutcome outcome)
             {
-                if (failed)
+                if (outcome.Failed)
                 {
                     var others = context.Endpoints.Where(other => other != endpoint).ToArray();
                     Interlocked.CompareExchange(

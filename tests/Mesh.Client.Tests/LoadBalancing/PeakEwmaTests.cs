@@ -27,8 +27,8 @@ public sealed class PeakEwmaTests
     {
         var ewma = new PeakEwma();
         Assert.Equal(double.NaN, ewma.Seconds);
-        ewma.Add(0.010, PeakEwma.Now(_time));
-        ewma.Add(0.500, PeakEwma.Now(_time));
+        ewma.Add(0.010, PeakEwma.At(_time.GetTimestamp(), _time));
+        ewma.Add(0.500, PeakEwma.At(_time.GetTimestamp(), _time));
 
         Assert.Equal(0.5, ewma.Seconds, 1e-4);
     }
@@ -37,13 +37,13 @@ public sealed class PeakEwmaTests
     public void Add_LowerSampleLater_FindsTheEstimateDecayed()
     {
         var ewma = new PeakEwma();
-        ewma.Add(1, PeakEwma.Now(_time));
+        ewma.Add(1, PeakEwma.At(_time.GetTimestamp(), _time));
         _time.Advance(PeakEwma.Decay);
-        ewma.Add(0.010, PeakEwma.Now(_time));
+        ewma.Add(0.010, PeakEwma.At(_time.GetTimestamp(), _time));
         Assert.Equal(1 / Math.E, ewma.Seconds, 1e-4);
 
         _time.Advance(10 * PeakEwma.Decay);
-        ewma.Add(0.010, PeakEwma.Now(_time));
+        ewma.Add(0.010, PeakEwma.At(_time.GetTimestamp(), _time));
         Assert.Equal(0.010, ewma.Seconds, 1e-5);
     }
 
@@ -200,7 +200,7 @@ public sealed class PeakEwmaTests
     }
 
     private void Complete(EndpointState endpoint, double milliseconds, bool failed = false) =>
-        _picker.OnCompleted(endpoint, TimeSpan.FromMilliseconds(milliseconds), failed);
+        _picker.Completed(endpoint, TimeSpan.FromMilliseconds(milliseconds), failed, _time);
 
     private double ShareOfFirst() => Enumerable.Range(0, 1_000).Count(_ => _picker.Pick() == _endpoints[0]) / 1_000.0;
 }

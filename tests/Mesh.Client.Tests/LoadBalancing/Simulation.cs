@@ -39,7 +39,7 @@ internal sealed class Simulation(EndpointState[] endpoints, string policy, int s
             if (next.Endpoint is { } served)
             {
                 served.Leave();
-                picker.OnCompleted(served, due.At - next.Sent, next.Failed);
+                picker.Completed(served, due.At - next.Sent, next.Failed, _time);
                 if (Pause > TimeSpan.Zero)
                 {
                     events.Enqueue((null, default, false), (due.At - (Pause * Math.Log(1 - _random.NextDouble())), order));

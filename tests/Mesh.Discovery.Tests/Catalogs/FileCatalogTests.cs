@@ -287,9 +287,9 @@ public sealed class FileCatalogTests : FileCatalogFixture
 
         var exception = Assert.Throws<ArgumentException>(NewCatalog);
 
-        Assert.Contains("Mesh:Discovery:File:PollInterval is 00:00:00", exception.Message, StringComparison.Ordinal);
-        Assert.Contains("Mesh:Discovery:File:HeartbeatInterval is 1.00:00:00", exception.Message, StringComparison.Ordinal);
-        Assert.Contains("Mesh:Discovery:File:Expiry is 00:00:01", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("PollInterval is 00:00:00", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("HeartbeatInterval is 1.00:00:00", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("Expiry is 00:00:01", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

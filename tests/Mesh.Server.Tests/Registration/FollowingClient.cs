@@ -80,6 +80,12 @@ internal sealed class FollowingClient : ICatalogObserver, IAsyncDisposable
         while (!_stop.IsCancellationRequested)
         {
             var endpoints = _endpoints;
+            if (endpoints.Length == 0)
+            {
+                Failures.Enqueue(new InvalidOperationException("The view is empty."));
+                return;
+            }
+
             var endpoint = endpoints[(uint)Interlocked.Increment(ref _next) % endpoints.Length];
             try
             {

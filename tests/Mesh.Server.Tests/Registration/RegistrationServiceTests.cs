@@ -1,9 +1,7 @@
 using Mesh.Discovery;
-using Mesh.Discovery.Catalogs;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Mesh.Server.Tests.Registration;
 
@@ -97,6 +95,19 @@ public sealed class RegistrationServiceTests
     }
 
     [Fact]
+    public async Task StoppingAsync_RegistryDoesNotAnswer_GoesOnAfterAWhile()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.Catalog.Hangs = true;
+        await mesh.Catalog.Registered.Task;
+
+        await mesh.AdvanceUntil(mesh.App.StopAsync());
+
+        await mesh.LogLine("Leaving: withdrawing the registration failed");
+        await mesh.LogLine("Leaving: serving for another");
+    }
+
+    [Fact]
     public async Task DisposeAsync_HostNeverStopped_Withdraws()
     {
         var mesh = await MeshApp.StartAsync();
@@ -118,6 +129,20 @@ public sealed class RegistrationServiceTests
         Assert.Equal(1, mesh.Catalog.Attempts);
         Assert.Single(mesh.App.Services.GetServices<Microsoft.AspNetCore.Hosting.IStartupFilter>(),
             static filter => filter.GetType().Namespace!.StartsWith("Mesh.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task StartAsync_FileCatalogsTimesDoNotFit_IsRefusedWithTheOtherErrors()
+    {
+        var exception = await Assert.ThrowsAsync<MeshConfigurationException>(() => MeshApp.StartAsync(static options =>
+        {
+            options.Discovery.Providers.Add("File");
+            options.Discovery.Providers.Add("Fiel");
+            options.Discovery.File.Expiry = TimeSpan.FromMilliseconds(1500);
+        }));
+
+        Assert.Contains("Mesh:Discovery:File: Expiry is 00:00:01.5000000", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("Fiel", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

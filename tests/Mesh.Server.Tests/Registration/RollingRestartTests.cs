@@ -2,6 +2,9 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Mesh.Discovery;
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Runtime;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
@@ -97,6 +100,77 @@ public sealed class RollingRestartTests : IDisposable
 
             Assert.Empty(client.Failures);
             Assert.Equal(4, client.Answers.Count);
+        }
+        finally
+        {
+            foreach (var process in processes)
+            {
+                process.Dispose();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task RollingRestart_CalledByAMeshedClient_LosesNothing()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.AddServiceMesh(options =>
+        {
+            options.Service = "caller";
+            options.Namespace = s_service.Namespace;
+            options.Discovery.Providers.Add("File");
+            options.Discovery.File.Path = _directory.FullName;
+        });
+        using var host = builder.Build();
+        await host.StartAsync();
+        var client = host.Services.GetRequiredService<IHttpClientFactory>().CreateClient();
+        var processes = new Queue<TestProcess>();
+        try
+        {
+            processes.Enqueue(StartProcess("00:00:03"));
+            processes.Enqueue(StartProcess("00:00:03"));
+            var runtime = host.Services.GetRequiredService<MeshRuntime>();
+            await SeesAsync(2);
+            using var stop = new CancellationTokenSource();
+            var answers = 0;
+            var load = Enumerable.Range(0, 8).Select(async _ =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    Assert.Equal("hello", await client.GetStringAsync("http://reviews/"));
+                    Interlocked.Increment(ref answers);
+                }
+            }).ToArray();
+
+            // With SIGTERM nothing is lost; with SIGKILL the client's own retries save what is idempotent.
+            foreach (var signal in new[] { "TERM", "KILL" })
+            {
+                using var leaving = processes.Dequeue();
+                leaving.Signal(signal);
+                await leaving.Exited;
+                await SeesAsync(1);
+                processes.Enqueue(StartProcess("00:00:03"));
+
+                // Not before the caller sees the new one may the next one go: there would be none left.
+                await SeesAsync(2);
+                var before = answers;
+                while (answers < before + 100)
+                {
+                    await Task.WhenAll(load.Where(static task => task.IsCompleted));
+                    await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+                }
+            }
+
+            await stop.CancelAsync();
+            await Task.WhenAll(load);
+
+            async Task SeesAsync(int count)
+            {
+                while (runtime.Current.Find("reviews") is not { } service || service.Endpoints.Length != count)
+                {
+                    await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, TestContext.Current.CancellationToken);
+                }
+            }
         }
         finally
         {

@@ -68,9 +68,11 @@ internal sealed class CookieHashKey(HashCookieConfig config, IRandomSource rando
 
     private ReadOnlySpan<char> Find(ReadOnlySpan<char> header)
     {
-        foreach (var range in header.Split(';'))
+        while (!header.IsEmpty)
         {
-            var pair = header[range].Trim();
+            var end = header.IndexOf(';');
+            var pair = (end < 0 ? header : header[..end]).Trim();
+            header = end < 0 ? [] : header[(end + 1)..];
             if (pair.Length > config.Name.Length && pair[config.Name.Length] == '=' && pair.StartsWith(config.Name))
             {
                 var value = pair[(config.Name.Length + 1)..].Trim();

@@ -12,7 +12,7 @@ internal abstract class HashKey
     /// <inheritdoc cref="EndpointPicker.CreateAffinityCookie"/>
     public virtual string? CreateAffinityCookie(HttpRequestMessage request) => null;
 
-    /// <summary>Reads the rule; without one, no request has a key.</summary>
+    /// <exception cref="ArgumentException">The rule names no key.</exception>
     public static HashKey Create(ConsistentHashConfig? config, string sourceAddress, IRandomSource random) =>
         config switch
         {

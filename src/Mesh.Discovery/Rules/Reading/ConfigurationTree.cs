@@ -18,27 +18,25 @@ internal sealed class ConfigurationTree
             : [];
     }
 
-    /// <summary>The tree of a section; a null scalar if there is nothing.</summary>
+    /// <summary>The section's value for a reading, which is told if the nesting is too deep.</summary>
     /// <param name="path">For example <c>Mesh:Routes</c>.</param>
-    /// <param name="deepest">A path at which the nesting is too deep; the tree is cut there.</param>
-    public RuleNode Read(string path, out string? deepest)
-    {
-        deepest = null;
-        return Read(_configuration.GetSection(path), 0, ref deepest);
-    }
+    /// <param name="reading">The reading.</param>
+    public RuleValue Read(string path, RuleReading reading) =>
+        new(reading, Read(_configuration.GetSection(path), 0, reading), path);
 
-    private RuleNode Read(IConfigurationSection section, int depth, ref string? deepest)
+    private RuleNode Read(IConfigurationSection section, int depth, RuleReading reading)
     {
-        MapNode? map = null;
         if (depth > YamlFile.MaxDepth)
         {
-            deepest ??= section.Path;
-            return new ScalarNode(OriginOf(section.Path), 0, null, plain: false);
+            var place = new SourceLocation(OriginOf(section.Path), section.Path);
+            reading.Error(place, $"nesting is deeper than {YamlFile.MaxDepth} levels");
+            return new ScalarNode(place.Origin, 0, null, plain: false);
         }
 
+        MapNode? map = null;
         foreach (var child in section.GetChildren())
         {
-            var value = Read(child, depth + 1, ref deepest);
+            var value = Read(child, depth + 1, reading);
             map ??= new MapNode(value.Origin, 0, StringComparer.OrdinalIgnoreCase) { StrayText = section.Value };
             map.TryAdd(new MapEntry(child.Key, 0, value));
         }
@@ -59,7 +57,7 @@ internal sealed class ConfigurationTree
         return "configuration";
     }
 
-    /// <summary>File providers say "… for 'appsettings.json' (Optional)"; of others the type says what they are.</summary>
+    /// <summary>File providers say "… for 'appsettings.json' (Optional)"; of others the type says it.</summary>
     private static string NameOf(IConfigurationProvider provider)
     {
         var text = provider.ToString() ?? "";

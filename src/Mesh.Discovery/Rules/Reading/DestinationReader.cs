@@ -105,12 +105,7 @@ internal static class DestinationReader
         };
         balancer.NotSupported("localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs");
         balancer.Done();
-        if (result is { Simple: not null, ConsistentHash: not null })
-        {
-            balancer.Error(
-                $"only one of {balancer.Reading.Show("simple")} and {balancer.Reading.Show("consistentHash")} is wanted");
-        }
-
+        balancer.AtMostOne("simple", "consistentHash");
         return result is { Simple: null, ConsistentHash: null } ? null : result;
     }
 
@@ -124,7 +119,8 @@ internal static class DestinationReader
 
         if (!HostText.IsToken(written))
         {
-            value.Refuse("is not the name of a policy", string.Join(", ", s_simple) + ", or a policy registered in code");
+            value.Refuse(
+                "is not the name of a policy", string.Join(", ", s_simple) + ", or a policy registered in code");
             return null;
         }
 
@@ -146,12 +142,13 @@ internal static class DestinationReader
         maglev?.Done();
 
         var header = hash.Find("httpHeaderName");
+        var useSourceIp = hash.Bool("useSourceIp");
         var defaults = new ConsistentHashConfig();
         var result = defaults with
         {
             HttpHeaderName = HeaderName(header),
             HttpCookie = Cookie(hash.Object("httpCookie")),
-            UseSourceIp = hash.Bool("useSourceIp") ?? false,
+            UseSourceIp = useSourceIp ?? false,
             HttpQueryParameterName = hash.Text("httpQueryParameterName"),
             Maglev = maglev is not null,
             MinimumRingSize = ringSize ?? hash.Int("minimumRingSize", 1, MaxRingSize) ?? defaults.MinimumRingSize,
@@ -159,18 +156,12 @@ internal static class DestinationReader
         };
         hash.Find("minimumRingSize");
         hash.Done();
-        if (ring is not null && maglev is not null)
-        {
-            hash.Error($"only one of {hash.Reading.Show("ringHash")} and {hash.Reading.Show("maglev")} is wanted");
-        }
-
+        hash.AtMostOne("ringHash", "maglev");
         string[] keys = ["httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"];
-        var given = keys.Count(key => hash.Node.Find(key) is { Value: not ScalarNode { Text: null } });
-        given -= hash.Node.Find("useSourceIp") is not null && !result.UseSourceIp ? 1 : 0;
+        var given = hash.CountOf(keys) - (useSourceIp == false ? 1 : 0);
         if (given != 1)
         {
-            hash.Error(
-                $"exactly one of {string.Join(", ", keys.Select(hash.Reading.Show))} is wanted, and there are {Math.Max(0, given)}");
+            hash.Error($"exactly one of {hash.Reading.Show(keys)} is wanted, and there are {given}");
         }
 
         return result;

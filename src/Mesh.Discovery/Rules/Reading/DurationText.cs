@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Mesh.Discovery.Rules.Reading;
 
-/// <summary>Durations as Go and Istio write them (<c>1m30s</c>, <c>1.5h</c>, <c>500ms</c>) or as TimeSpan text.</summary>
+/// <summary>Durations as Istio writes them (<c>1m30s</c>, <c>1.5h</c>, <c>500ms</c>) or as TimeSpan text.</summary>
 internal static class DurationText
 {
     public const string Allowed = "a duration such as '2s', '500ms', '1m30s' or '00:00:02'";
@@ -63,7 +63,7 @@ internal static class DurationText
         while (!text.IsEmpty)
         {
             var digits = text.IndexOfAnyExcept("0123456789.");
-            if (digits is <= 0 or > 20 || !decimal.TryParse(
+            if (digits is <= 0 or > 17 || !decimal.TryParse(
                 text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
             {
                 return false;
@@ -87,7 +87,7 @@ internal static class DurationText
                 return false;
             }
 
-            ticks += number * factor;
+            ticks = Math.Min(ticks + (number * factor), long.MaxValue);
         }
 
         duration = ticks >= TimeSpan.MaxValue.Ticks ? TimeSpan.MaxValue : TimeSpan.FromTicks((long)Math.Round(ticks));

@@ -27,7 +27,7 @@ internal static partial class HeadersReader
         }
 
         value.Error(name.StartsWith(':')
-            ? $"{RuleText.Quote(name)} is a pseudo header; match or rewrite the method, scheme, authority or uri instead"
+            ? $"{RuleText.Quote(name)} is a pseudo header; use method, scheme, authority or uri in its place"
             : $"{RuleText.Quote(name)} is not a header name; allowed: letters, digits and !#$%&'*+-.^_`|~");
         return false;
     }
@@ -97,7 +97,7 @@ internal static partial class HeadersReader
         return result;
     }
 
-    /// <summary>Envoy replaces these in header values, which is what an Istio document that has them counts on.</summary>
+    /// <summary>Envoy replaces these in header values, and an Istio document that has them counts on it.</summary>
     [GeneratedRegex(@"%[A-Z][A-Z0-9_]+(\([^)%]*\))?(:\d+)?%", RegexOptions.NonBacktracking)]
     private static partial Regex EnvoyVariable();
 }

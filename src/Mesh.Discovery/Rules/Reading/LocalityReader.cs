@@ -13,9 +13,9 @@ internal static class LocalityReader
         var result = new Locality(
             locality.Text("region") ?? "", locality.Text("zone") ?? "", locality.Text("subZone") ?? "");
         locality.Done();
-        if (result.Region.Length == 0 && result != Locality.Unknown || result.Zone.Length == 0 && result.SubZone.Length > 0)
+        if (result is { Region: "", Zone: not "" } or { Zone: "", SubZone: not "" })
         {
-            locality.Error("names a narrower part without the wider ones; give Region before Zone before SubZone");
+            locality.Error("names a part without the wider one: a Zone wants a Region, a SubZone wants a Zone");
         }
 
         return result;

@@ -31,7 +31,7 @@ internal static class MatchReader
         return applies ? result : null;
     }
 
-    /// <summary>Whether a <c>gateways</c> field lets its owner apply to the mesh; reports what it says of others.</summary>
+    /// <summary>Whether a <c>gateways</c> field lets its owner apply to the mesh; reports the others in it.</summary>
     public static bool AppliesToMesh(ObjectReader owner, string what)
     {
         var gateways = owner.Texts("gateways");
@@ -45,7 +45,9 @@ internal static class MatchReader
         owner.Reading.NotSupported(
             owner.Find("gateways")!.Value.Location,
             $"the gateway {string.Join(", ", others)}",
-            applies ? "has no effect; calls inside the mesh are routed" : $"{what} is skipped, because it is not for '{MeshGateway}'");
+            applies
+                ? "has no effect; calls inside the mesh are routed"
+                : $"{what} is skipped, because it is not for '{MeshGateway}'");
         return applies;
     }
 
@@ -76,7 +78,8 @@ internal static class MatchReader
         if (value.Node is ScalarNode { Text: { } bare } && bare.Length > 0)
         {
             var exact = value.Reading.Show("exact");
-            value.Error($"{RuleText.Quote(bare)} stands where a comparison is wanted; write {{ {exact}: {RuleText.Cut(bare)} }}");
+            var example = $"{{ {exact}: {RuleText.Cut(bare)} }}";
+            value.Error($"{RuleText.Quote(bare)} stands where a comparison is wanted; write {example}");
             return null;
         }
 
@@ -100,8 +103,8 @@ internal static class MatchReader
 
         if (found.Count > 1 || map.Node.Entries.Count == 0)
         {
-            string[] words = [value.Reading.Show("exact"), value.Reading.Show("prefix"), value.Reading.Show("regex")];
-            map.Error($"exactly one of {string.Join(", ", words)} is wanted, and there are {found.Count}");
+            var words = value.Reading.Show("exact", "prefix", "regex");
+            map.Error($"exactly one of {words} is wanted, and there are {found.Count}");
         }
 
         return null;

@@ -94,7 +94,37 @@ internal sealed class ObjectReader(RuleReading reading, MapNode node, string pat
 
     public void Error(string message) => Reading.Error(Location, message);
 
-    /// <summary>Fields that have a meaning which is not implemented: reported where they are used, never dropped.</summary>
+    /// <summary>How many of some fields are there and not empty.</summary>
+    public int CountOf(params ReadOnlySpan<string> keys)
+    {
+        var count = 0;
+        foreach (var key in keys)
+        {
+            count += Node.Find(key) is { Value: not ScalarNode { Text: null or "" } } ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>Reports that more than one of some fields is there.</summary>
+    public void AtMostOne(params ReadOnlySpan<string> keys)
+    {
+        if (CountOf(keys) > 1)
+        {
+            Error($"only one of {Reading.Show(keys)} is wanted");
+        }
+    }
+
+    /// <summary>Reports that none of some fields is there.</summary>
+    public void AtLeastOne(params ReadOnlySpan<string> keys)
+    {
+        if (CountOf(keys) == 0)
+        {
+            Error($"changes nothing; wanted: {Reading.Show(keys)}");
+        }
+    }
+
+    /// <summary>Fields whose meaning is not implemented: reported where they are used, never dropped.</summary>
     public void NotSupported(params ReadOnlySpan<string> keys)
     {
         foreach (var key in keys)

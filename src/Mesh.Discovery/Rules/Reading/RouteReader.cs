@@ -8,10 +8,13 @@ internal static class RouteReader
 {
     private static readonly string[] s_retryOn =
     [
-        "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx",
-        "refused-stream", "retriable-status-codes", "retriable-headers", "http3-post-connect-failure",
-        "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable",
+        "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "refused-stream", "retriable-4xx",
+        "retriable-status-codes", "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable",
     ];
+
+    /// <summary>Envoy's further words.</summary>
+    private static readonly string[] s_otherRetryOn =
+        ["envoy-ratelimited", "retriable-headers", "http3-post-connect-failure"];
 
     /// <param name="route">The route.</param>
     /// <param name="defaultHost">The host of destinations that name none; <see langword="null"/> if each must.</param>
@@ -137,23 +140,25 @@ internal static class RouteReader
                 false => "FROM_PROTOCOL_DEFAULT",
                 null => null,
             },
-            Code = redirect.Find("redirectCode")?.OneOf(
-                ("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)) ?? 301,
+            Code = RedirectCode(redirect.Find("redirectCode")) ?? 301,
         };
         redirect.NotSupported("prefixRewrite");
         redirect.Done();
-        if (result is { Uri: null, Authority: null, Scheme: null, Port: null, DerivePort: null })
-        {
-            string[] keys = ["uri", "authority", "scheme", "port", "derivePort"];
-            redirect.Error($"changes nothing; wanted: {string.Join(", ", keys.Select(redirect.Reading.Show))}");
-        }
-
-        if (result is { Port: not null, DerivePort: not null })
-        {
-            redirect.Error($"only one of {redirect.Reading.Show("port")} and {redirect.Reading.Show("derivePort")} is wanted");
-        }
-
+        redirect.AtLeastOne("uri", "authority", "scheme", "port", "derivePort");
+        redirect.AtMostOne("port", "derivePort");
         return result;
+    }
+
+    private static int? RedirectCode(RuleValue? value)
+    {
+        var code = value?.Int();
+        if (code is null or 301 or 302 or 303 or 307 or 308)
+        {
+            return code;
+        }
+
+        value!.Value.Refuse("is not a redirect's status", "301, 302, 303, 307, 308");
+        return null;
     }
 
     private static DirectResponseConfig? DirectResponse(ObjectReader? response)
@@ -179,11 +184,7 @@ internal static class RouteReader
         var text = body.Find("string");
         var bytes = body.Find("bytes");
         body.Done();
-        if (text is not null && bytes is not null)
-        {
-            body.Error($"only one of {body.Reading.Show("string")} and {body.Reading.Show("bytes")} is wanted");
-        }
-
+        body.AtMostOne("string", "bytes");
         if (bytes is not { } encoded)
         {
             return Encoding.UTF8.GetBytes(text?.Text() ?? "");
@@ -231,18 +232,8 @@ internal static class RouteReader
         };
         regex?.Done();
         rewrite.Done();
-        if (result is { Uri: null, Authority: null } && regex is null)
-        {
-            string[] keys = ["uri", "authority", "uriRegexRewrite"];
-            rewrite.Error($"changes nothing; wanted: {string.Join(", ", keys.Select(rewrite.Reading.Show))}");
-        }
-
-        if (result.Uri is not null && regex is not null)
-        {
-            rewrite.Error(
-                $"only one of {rewrite.Reading.Show("uri")} and {rewrite.Reading.Show("uriRegexRewrite")} is wanted");
-        }
-
+        rewrite.AtLeastOne("uri", "authority", "uriRegexRewrite");
+        rewrite.AtMostOne("uri", "uriRegexRewrite");
         return result;
     }
 
@@ -276,7 +267,7 @@ internal static class RouteReader
         if (attempts is null && retries.Node.Find("attempts") is null && retries.Reading.Dialect == RuleDialect.Istio)
         {
             retries.Reading.Warn(
-                retries.Location, "'attempts' is missing, which Istio reads as 0: this turns retries off for the route");
+                retries.Location, "'attempts' is missing, which Istio reads as 0: the route has no retries");
             attempts = 0;
         }
 
@@ -300,21 +291,25 @@ internal static class RouteReader
         }
 
         var value = retries.Find("retryOn")!.Value;
+        var words = new List<string>();
         foreach (var word in text.Split(',', StringSplitOptions.TrimEntries))
         {
             var isCode = int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var code);
             if (isCode ? code is >= 100 and <= 599 : s_retryOn.Contains(word, StringComparer.Ordinal))
             {
+                words.Add(word);
                 continue;
             }
 
-            var nearest = RuleText.Nearest(word, s_retryOn);
-            var meant = nearest is null ? "" : $"; did you mean '{nearest}'?";
-            value.Error(
-                $"{RuleText.Quote(word)} is no condition for a retry{meant}; allowed: a status code from 100 to 599, "
-                + string.Join(", ", s_retryOn));
+            if (s_otherRetryOn.Contains(word, StringComparer.Ordinal))
+            {
+                value.Reading.NotSupported(value.Location, $"'{word}'");
+                continue;
+            }
+
+            value.RefuseWord(word, "is no condition for a retry", [.. s_retryOn, "a status code from 100 to 599"]);
         }
 
-        return text;
+        return string.Join(',', words);
     }
 }

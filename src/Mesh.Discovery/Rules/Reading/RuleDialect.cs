@@ -6,6 +6,6 @@ internal enum RuleDialect
     /// <summary>Istio documents: camelCase keys, <c>spec.http[0].match</c>.</summary>
     Istio,
 
-    /// <summary>The section <c>Mesh</c>: keys in any case, shown in PascalCase, <c>Mesh:Routes:reviews:0:Match</c>.</summary>
+    /// <summary>The section <c>Mesh</c>: keys in any case, shown in PascalCase; <c>Mesh:Routes:reviews:0</c>.</summary>
     Configuration,
 }

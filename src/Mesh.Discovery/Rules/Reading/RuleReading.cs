@@ -59,6 +59,17 @@ internal sealed class RuleReading(RuleDialect dialect, string @namespace, bool s
     public string Show(string key) =>
         Dialect == RuleDialect.Configuration ? char.ToUpperInvariant(key[0]) + key[1..] : key;
 
+    public string Show(params ReadOnlySpan<string> keys)
+    {
+        var shown = new List<string>();
+        foreach (var key in keys)
+        {
+            shown.Add(Show(key));
+        }
+
+        return string.Join(", ", shown);
+    }
+
     /// <summary>The path of a key below a path.</summary>
     public string Join(string path, string key)
     {

@@ -60,11 +60,10 @@ internal static class RuleText
 
         return best;
 
-        static string Simplify(string text) =>
-            text.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal).ToLowerInvariant();
+        static string Simplify(string text) => text.Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
     }
 
-    /// <summary>Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.</summary>
+    /// <summary>Insertions, deletions, replacements and swaps of neighbours between two texts.</summary>
     private static int Distance(string a, string b)
     {
         var rows = new int[a.Length + 1, b.Length + 1];

@@ -12,7 +12,7 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
 
     public bool IsNull => Node is ScalarNode { Text: null };
 
-    /// <summary>Nothing below: null, an empty map, or the empty text that configuration has for an empty list.</summary>
+    /// <summary>Nothing below: null, an empty map or list, or the empty text that configuration makes of it.</summary>
     public bool IsEmpty => Node switch
     {
         ScalarNode { Text: null } => true,
@@ -39,7 +39,7 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
         // Istio's schema refuses these too: a version label 1.10 would otherwise reach others as the number 1.1.
         if (scalar.Plain && YamlScalars.IsNumberOrTruth(text))
         {
-            Refuse("is a number or a truth value and not a text", $"a text; write it in quotes: \"{RuleText.Cut(text)}\"");
+            Refuse("is a number or truth value and not a text", $"a text, in quotes: \"{RuleText.Cut(text)}\"");
             return null;
         }
 
@@ -133,10 +133,16 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
             }
         }
 
-        var nearest = RuleText.Nearest(text, words.Select(static pair => pair.Word));
-        var meant = nearest is null ? "" : $"; did you mean '{nearest}'?";
-        Error($"{RuleText.Quote(text)} is not known{meant}; allowed: {string.Join(", ", words.Select(static w => w.Word))}");
+        RefuseWord(text, "is not known", [.. words.Select(static pair => pair.Word)]);
         return null;
+    }
+
+    /// <summary>Reports a word that is none of those allowed, with the one that was probably meant.</summary>
+    public void RefuseWord(string word, string isWhat, IReadOnlyList<string> allowed)
+    {
+        var nearest = RuleText.Nearest(word, allowed);
+        var meant = nearest is null ? "" : $"; did you mean '{nearest}'?";
+        Error($"{RuleText.Quote(word)} {isWhat}{meant} (allowed: {string.Join(", ", allowed)})");
     }
 
     public ObjectReader? Object()
@@ -147,7 +153,8 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
                 RefuseStrayText(map, "keys");
                 return new ObjectReader(Reading, map, Path);
             case var _ when Reading.Dialect == RuleDialect.Configuration && IsEmpty:
-                return new ObjectReader(Reading, new MapNode(Node.Origin, Node.Line, StringComparer.OrdinalIgnoreCase), Path);
+                var empty = new MapNode(Node.Origin, Node.Line, StringComparer.OrdinalIgnoreCase);
+                return new ObjectReader(Reading, empty, Path);
             default:
                 Refuse("stands where keys and values are wanted", "a map");
                 return null;
@@ -240,7 +247,7 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
     {
         if (!string.IsNullOrEmpty(map.StrayText))
         {
-            Error($"is given both the text {RuleText.Quote(map.StrayText)} and {wanted} below it; remove one of the two");
+            Error($"has both the text {RuleText.Quote(map.StrayText)} and {wanted} below it; remove one of the two");
         }
     }
 }

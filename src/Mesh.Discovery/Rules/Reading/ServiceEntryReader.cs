@@ -93,7 +93,7 @@ internal static class ServiceEntryReader
         return result;
     }
 
-    /// <summary>The protocol as written, or by Kubernetes' convention the part of the port's name before a dash.</summary>
+    /// <summary>As written, or by Kubernetes' convention the part of the port's name before a dash.</summary>
     private static string Protocol(ObjectReader port, string? name)
     {
         var written = port.Text("protocol");
@@ -111,7 +111,8 @@ internal static class ServiceEntryReader
         }
         else if (known is "TCP" or "MONGO" or "MYSQL" or "REDIS" or "UDP")
         {
-            value.Reading.NotSupported(value.Location, $"the protocol {known}", "only HTTP calls to this port are meshed");
+            value.Reading.NotSupported(
+                value.Location, $"the protocol {known}", "only HTTP calls to this port are meshed");
         }
 
         return known ?? "HTTP";
@@ -127,8 +128,7 @@ internal static class ServiceEntryReader
         {
             if (!ports.Exists(port => port.Name == name))
             {
-                value.Error(
-                    $"{RuleText.Quote(name)} is no port of this ServiceEntry; allowed: {string.Join(", ", ports.Select(p => p.Name))}");
+                value.RefuseWord(name, "is no port of this ServiceEntry", [.. ports.Select(static port => port.Name)]);
             }
 
             if (value.Int(1, 65535) is { } number)

@@ -6,9 +6,9 @@ namespace Mesh.Discovery.Rules.Reading;
 
 /// <summary>
 /// Builds trees from the parser's events, which are the only part of the YAML library in use: its object model neither
-/// keeps lines nor survives hostile input. There is no recursion here, an alias shares the node of its anchor, and sizes
-/// and heights are summed up as if aliases were copies, so that work and memory are bounded by the text's length and
-/// every reader behind this may walk the tree freely.
+/// keeps lines nor survives hostile input. There is no recursion here, an alias shares the node of its anchor, and
+/// sizes and heights are summed up as if aliases were copies, so that work and memory are bounded and every reader
+/// behind this may walk the tree freely.
 /// </summary>
 internal sealed class YamlTreeBuilder(string text, string origin)
 {
@@ -30,35 +30,67 @@ internal sealed class YamlTreeBuilder(string text, string origin)
 
         try
         {
-            Read(new Parser(new Scanner(new StringReader(text), skipComments: true)));
+            Read(new Scanner(new StringReader(text), skipComments: true));
             return new YamlFile(_documents, null);
         }
         catch (RefusedException refusal)
         {
             return new YamlFile([], new RuleIssue(IssueSeverity.Error, refusal.Location, refusal.Message));
         }
+    }
+
+    /// <summary>Asks the parser for its next event and turns what it throws into a refusal with its place.</summary>
+    private bool MoveNext(Parser parser, Scanner scanner)
+    {
+        try
+        {
+            return parser.MoveNext();
+        }
         catch (YamlException syntax)
         {
-            var location = new SourceLocation(origin, "", (int)syntax.Start.Line);
-            return new YamlFile([], new RuleIssue(IssueSeverity.Error, location, "broken YAML: " + Reason(syntax)));
+            throw Broken(syntax.Start, syntax.Message.Trim().TrimEnd('.'));
+        }
+        catch (Exception fault) when (fault is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            // The scanner has no message for some broken texts, such as a list that is not closed at the next key.
+            throw Broken(scanner.CurrentPosition, "a bracket, brace or quote is not closed, or a value is malformed");
         }
     }
 
-    private static string Reason(YamlException syntax)
+    private RefusedException Broken(Mark place, string reason)
     {
-        // The library writes its own place in front: "(Line: 3, Col: 5, Idx: 40) - (…): While scanning …".
-        var message = syntax.InnerException is YamlException inner ? inner.Message : syntax.Message;
-        var start = message.LastIndexOf("): ", StringComparison.Ordinal);
-        message = message.StartsWith("(Line", StringComparison.Ordinal) && start > 0 ? message[(start + 3)..] : message;
-        var column = syntax.Start.Column.ToString(CultureInfo.InvariantCulture);
-        return $"{message.TrimEnd('.').Replace('\n', ' ')} (column {column})";
+        if (FindTab((int)place.Line) is { } line)
+        {
+            return Refuse(line, $"broken YAML: the line is indented with a tab, and YAML wants spaces ({reason})");
+        }
+
+        var column = place.Column.ToString(CultureInfo.InvariantCulture);
+        return Refuse((int)place.Line, $"broken YAML at column {column}: {reason}");
     }
 
-    private void Read(Parser parser)
+    /// <summary>The scanner often complains a line too early about a tab.</summary>
+    private int? FindTab(int line)
     {
         var starts = LineStarts();
+        for (var i = line; i <= line + 1 && i < starts.Count; i++)
+        {
+            var indent = text.AsSpan(starts[i - 1]);
+            indent = indent[..(indent.Length - indent.TrimStart(" \t").Length)];
+            if (indent.Contains('\t'))
+            {
+                return i;
+            }
+        }
+
+        return null;
+    }
+
+    private void Read(Scanner scanner)
+    {
+        var parser = new Parser(scanner);
+        var starts = LineStarts();
         var firstLine = 0;
-        while (parser.MoveNext())
+        while (MoveNext(parser, scanner))
         {
             var line = (int)parser.Current!.Start.Line;
             switch (parser.Current)
@@ -153,7 +185,7 @@ internal sealed class YamlTreeBuilder(string text, string origin)
     {
         if (!_anchors.TryGetValue(alias.Value, out var node))
         {
-            throw Refuse(line, $"the alias *{RuleText.Cut(alias.Value.Value)} has no anchor before it in this document");
+            throw Refuse(line, $"the alias *{RuleText.Cut(alias.Value.Value)} has no anchor before it");
         }
 
         return node ?? throw Refuse(line, $"the alias *{RuleText.Cut(alias.Value.Value)} stands inside its own anchor");
@@ -286,7 +318,8 @@ internal sealed class YamlTreeBuilder(string text, string origin)
         for (var i = 0; i < text.Length; i++)
         {
             var c = text[i];
-            if (c is '\n' or '\u0085' or '\u2028' or '\u2029' || c == '\r' && (i + 1 == text.Length || text[i + 1] != '\n'))
+            var isCrAlone = c == '\r' && (i + 1 == text.Length || text[i + 1] != '\n');
+            if (isCrAlone || c is '\n' or '\u0085' or '\u2028' or '\u2029')
             {
                 result.Add(i + 1);
             }
@@ -310,7 +343,7 @@ internal sealed class YamlTreeBuilder(string text, string origin)
             {
                 var location = new SourceLocation(origin, "", line);
                 return new RuleIssue(
-                    IssueSeverity.Error, location, $"the control character \\u{(int)c:x4} is no YAML; is this a text file?");
+                    IssueSeverity.Error, location, $"the control character \\u{(int)c:x4} is no YAML; is this a text?");
             }
         }
 

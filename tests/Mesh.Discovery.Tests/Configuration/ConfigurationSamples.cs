@@ -1,0 +1,67 @@
+namespace Mesh.Discovery.Tests.Configuration;
+
+internal static class ConfigurationSamples
+{
+    /// <summary>Every key of the section once, and every object at least once.</summary>
+    public const string Full = """
+        { "Mesh": {
+            "Service": "productpage",
+            "Namespace": "prod",
+            "Labels": { "version": "v1" },
+            "Locality": { "Region": "eu", "Zone": "eu-1", "SubZone": "rack-7" },
+            "Weight": 2,
+            "Advertise": "http://10.1.2.3:8080",
+            "Discovery": {
+              "Providers": [ "File", "Configuration" ],
+              "File": { "Path": "/var/mesh", "PollInterval": "100ms", "HeartbeatInterval": "2s", "Expiry": "10s" }
+            },
+            "Config": { "Files": [ "mesh/*.yaml" ], "Strict": true, "MaxFileSize": 1048576, "PollInterval": "00:00:01" },
+            "Outbound": {
+              "UnknownHosts": "Refuse", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
+              "ConnectTimeout": "2s", "RetryAttempts": 1
+            },
+            "Drain": { "Delay": "5s" },
+            "Admin": { "Enabled": false, "Access": "Any" },
+            "Services": { "reviews": { "Endpoints": [
+              { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1,
+                "Locality": { "Region": "eu", "Zone": "eu-1", "SubZone": "rack-7" } }
+            ] } },
+            "Routes": { "reviews": [
+              { "Name": "everything",
+                "Match": [ {
+                  "Name": "m",
+                  "Uri": { "Prefix": "/reviews" }, "Scheme": { "Exact": "http" }, "Method": { "Regex": "GET|HEAD" },
+                  "Authority": { "Exact": "reviews" }, "Headers": { "end-user": { "Exact": "jason" } },
+                  "WithoutHeaders": { "x-internal": {} }, "QueryParams": { "debug": { "Exact": "1" } }, "Port": 80,
+                  "SourceLabels": { "app": "web" }, "SourceNamespace": "prod", "IgnoreUriCase": true } ],
+                "Route": [
+                  { "Host": "reviews", "Subset": "v1", "Port": 9080, "Weight": 75,
+                    "Headers": { "Request": { "Set": { "a": "1" }, "Add": { "b": "2" }, "Remove": [ "c" ] },
+                                 "Response": { "Set": { "d": "3" } } } },
+                  { "Destination": { "Host": "reviews", "Subset": "v2", "Port": { "Number": 9080 } }, "Weight": 25 } ],
+                "Rewrite": { "Uri": "/", "Authority": "reviews" },
+                "Timeout": "2s",
+                "Retries": { "Attempts": 2, "PerTryTimeout": "500ms", "RetryOn": "5xx,connect-failure" },
+                "Headers": { "Request": { "Set": { "a": "1" } } } },
+              { "Rewrite": { "UriRegexRewrite": { "Match": "^/a", "Rewrite": "/b" } }, "Route": [ { "Subset": "v1" } ] },
+              { "Redirect": { "Uri": "/new", "Authority": "example.com", "Scheme": "https", "Port": 8443, "RedirectCode": 308 } },
+              { "Redirect": { "DerivePort": "FROM_REQUEST_PORT" } },
+              { "DirectResponse": { "Status": 503, "Body": { "String": "closed" } } },
+              { "DirectResponse": { "Status": 200, "Body": { "Bytes": "AAEC" } } },
+              { "Delegate": { "Name": "reviews-routes", "Namespace": "infra" } }
+            ] },
+            "Destinations": {
+              "reviews": {
+                "Subsets": {
+                  "v1": { "Labels": { "version": "v1" }, "LoadBalancer": { "Simple": "PEAK_EWMA" } },
+                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
+                "LoadBalancer": { "Simple": "LEAST_REQUEST" } },
+              "ratings": { "TrafficPolicy": { "LoadBalancer": { "ConsistentHash": {
+                "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
+              "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
+              "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
+              "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } }
+            }
+        } }
+        """;
+}

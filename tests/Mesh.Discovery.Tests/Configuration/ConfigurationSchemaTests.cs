@@ -1,0 +1,199 @@
+using System.Text.Json.Nodes;
+using Mesh.Discovery.Configuration;
+using Mesh.Discovery.Rules;
+using Mesh.Discovery.Tests.Rules.Reading;
+using NJsonSchema;
+
+namespace Mesh.Discovery.Tests.Configuration;
+
+/// <summary>Keeps the schema that editors use in step with what the readers read, in both directions.</summary>
+public sealed class ConfigurationSchemaTests
+{
+    private const string Unknown = "Xyzzy";
+
+    [Fact]
+    public async Task Schema_FullSample_IsValidAndRead()
+    {
+        Assert.Empty(await ValidateAsync(ConfigurationSamples.Full));
+        Assert.Empty(ReadAll(ConfigurationSamples.Full));
+    }
+
+    [Theory]
+    [InlineData("""{ "Mesh": { "Servcie": "a" } }""")]
+    [InlineData("""{ "Mesh": { "Weight": 70000 } }""")]
+    [InlineData("""{ "Mesh": { "Outbound": { "Timeout": "5" } } }""")]
+    [InlineData("""{ "Mesh": { "Outbound": { "UnknownHosts": "Deny" } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Route": [ { "Weight": -1 } ] } ] } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": { "Route": [] } } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Match": [ { "Uri": { "Exact": "/a", "Prefix": "/b" } } ] } ] } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Redirect": { "Uri": "/", "RedirectCode": 300 } } ] } } }""")]
+    [InlineData("""{ "Mesh": { "Services": { "a": { "Endpoints": [ { "Weight": 1 } ] } } } }""")]
+    public async Task Schema_BadSample_IsRefusedByBoth(string json)
+    {
+        Assert.NotEmpty(await ValidateAsync(json));
+        Assert.NotEmpty(ReadAll(json));
+    }
+
+    [Fact]
+    public void Schema_EveryKey_IsInTheFullSample()
+    {
+        var seen = new Dictionary<string, HashSet<string>>();
+        Walk(JsonNode.Parse(ConfigurationSamples.Full)!, Schema(), "", (node, properties, _) =>
+        {
+            // Objects with the same keys are of one kind; the sample need not repeat all of them everywhere.
+            var kind = string.Join(',', properties);
+            var missing = seen.TryGetValue(kind, out var before) ? before : seen[kind] = [.. properties];
+            missing.ExceptWith(node.Select(static pair => pair.Key));
+        });
+
+        Assert.All(seen, static pair => Assert.True(pair.Value.Count == 0, $"{pair.Key}: {string.Join(", ", pair.Value)}"));
+        Assert.True(seen.Count > 30);
+    }
+
+    [Fact]
+    public void Schema_EveryObject_HasTheKeysThatItsReaderAllows()
+    {
+        var sample = JsonNode.Parse(ConfigurationSamples.Full)!;
+        var objects = new List<(JsonObject Node, IReadOnlyList<string> Properties, string Path)>();
+        Walk(sample, Schema(), "", (node, properties, path) => objects.Add((node, properties, path)));
+
+        foreach (var (node, properties, path) in objects.Where(static o => o.Path.Length > 0))
+        {
+            node[Unknown] = "1";
+            var issue = Assert.Single(ReadAll(sample.ToJsonString()));
+            node.Remove(Unknown);
+
+            Assert.EndsWith($":{Unknown}", issue.Location.Path, StringComparison.Ordinal);
+            var allowed = issue.Message[(issue.Message.IndexOf("allowed: ", StringComparison.Ordinal) + 9)..^1].Split(", ");
+            Assert.True(
+                allowed.Order().SequenceEqual(properties.Order()),
+                $"{path}: the schema has {string.Join(", ", properties)}; the reader allows {string.Join(", ", allowed)}");
+        }
+    }
+
+    [Fact]
+    public void Schema_EveryProperty_IsDescribed()
+    {
+        var missing = new List<string>();
+        Check(Schema()["properties"]!["Mesh"]!.AsObject(), "Mesh");
+
+        Assert.Empty(missing);
+
+        void Check(JsonObject schema, string path)
+        {
+            if (schema["description"] is null)
+            {
+                missing.Add(path);
+            }
+
+            foreach (var (key, property) in schema["properties"]?.AsObject() ?? [])
+            {
+                Check(property!.AsObject(), $"{path}:{key}");
+            }
+
+            foreach (var nested in new[] { schema["items"], schema["additionalProperties"] }.OfType<JsonObject>())
+            {
+                foreach (var (key, property) in nested["properties"]?.AsObject() ?? [])
+                {
+                    Check(property!.AsObject(), $"{path}:*:{key}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Schema_Defaults_AreThoseOfTheOptions()
+    {
+        var mesh = Schema()["properties"]!["Mesh"]!["properties"]!;
+        var options = new MeshOptions();
+
+        Assert.Equal(options.Namespace, Default("Namespace"));
+        Assert.Equal(options.Weight.ToString(), Default("Weight"));
+        Assert.Equal(options.Discovery.File.PollInterval, Duration("Discovery:File:PollInterval"));
+        Assert.Equal(options.Discovery.File.HeartbeatInterval, Duration("Discovery:File:HeartbeatInterval"));
+        Assert.Equal(options.Discovery.File.Expiry, Duration("Discovery:File:Expiry"));
+        Assert.Equal(options.Config.Strict.ToString().ToLowerInvariant(), Default("Config:Strict"));
+        Assert.Equal(options.Config.MaxFileSize.ToString(), Default("Config:MaxFileSize"));
+        Assert.Equal(options.Config.PollInterval, Duration("Config:PollInterval"));
+        Assert.Equal(options.Outbound.UnknownHosts.ToString(), Default("Outbound:UnknownHosts"));
+        Assert.Equal(options.Outbound.FirstViewTimeout, Duration("Outbound:FirstViewTimeout"));
+        Assert.Equal(options.Outbound.Timeout, Duration("Outbound:Timeout"));
+        Assert.Equal(options.Outbound.PerTryTimeout, Duration("Outbound:PerTryTimeout"));
+        Assert.Equal(options.Outbound.ConnectTimeout, Duration("Outbound:ConnectTimeout"));
+        Assert.Equal(options.Outbound.RetryAttempts.ToString(), Default("Outbound:RetryAttempts"));
+        Assert.Equal(options.Drain.Delay, Duration("Drain:Delay"));
+        Assert.Equal(options.Admin.Enabled.ToString().ToLowerInvariant(), Default("Admin:Enabled"));
+        Assert.Equal(options.Admin.Access.ToString(), Default("Admin:Access"));
+
+        string Default(string path)
+        {
+            var parts = path.Split(':');
+            var node = parts[..^1].Aggregate(mesh, static (at, key) => at[key]!["properties"]!);
+            return node[parts[^1]]!["default"]!.ToString();
+        }
+
+        TimeSpan Duration(string path)
+        {
+            Assert.Null(Mesh.Discovery.Rules.Reading.DurationText.TryParse(Default(path), out var duration));
+            return duration;
+        }
+    }
+
+    private static JsonNode Schema()
+    {
+        using var stream = typeof(ConfigurationSchemaTests).Assembly.GetManifestResourceStream("ConfigurationSchema.json")!;
+        return JsonNode.Parse(stream)!;
+    }
+
+    private static async Task<IEnumerable<string>> ValidateAsync(string json)
+    {
+        var schema = await JsonSchema.FromJsonAsync(Schema().ToJsonString(), TestContext.Current.CancellationToken);
+        return schema.Validate(json).Select(static error => error.ToString());
+    }
+
+    private static IReadOnlyList<RuleIssue> ReadAll(string json)
+    {
+        var options = new MeshOptions();
+        var configuration = Reader.Json(json);
+        return [
+            .. MeshOptionsReader.Read(configuration, options),
+            .. ConfigurationCatalog.Parse(configuration, options).Issues,
+            .. Reader.Configuration(json).Issues,
+        ];
+    }
+
+    /// <summary>Visits every object of a document whose keys the schema names.</summary>
+    private static void Walk(
+        JsonNode? node, JsonNode schema, string path, Action<JsonObject, IReadOnlyList<string>, string> visit)
+    {
+        switch (node)
+        {
+            case JsonArray array:
+                foreach (var item in array)
+                {
+                    Walk(item, schema["items"]!, path, visit);
+                }
+
+                break;
+            case JsonObject map:
+                var variant = schema["oneOf"]?.AsArray().FirstOrDefault(static one => one!["properties"] is not null) ?? schema;
+                if (variant["properties"] is JsonObject properties)
+                {
+                    visit(map, [.. properties.Select(static pair => pair.Key)], path);
+                    foreach (var (key, value) in map.ToList())
+                    {
+                        Walk(value, properties[key]!, $"{path}:{key}", visit);
+                    }
+                }
+                else if (variant["additionalProperties"] is JsonObject any)
+                {
+                    foreach (var (_, value) in map.ToList())
+                    {
+                        Walk(value, any, $"{path}:*", visit);
+                    }
+                }
+
+                break;
+        }
+    }
+}
