@@ -1,237 +1,96 @@
+using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
-using Mesh.Discovery.Tests.Routing;
+using Mesh.Discovery.Tests.Rules.Reading;
 
 namespace Mesh.Discovery.Tests.Runtime;
 
-public class RuleBookTests
+/// <summary>Bad reloads of what the real readers read: the last good version of just that stays.</summary>
+public sealed class RuleBookTests
 {
-    private readonly RuleBook _book = new(Rule.Compiler());
+    private const string Source = "test";
 
-    public RuleBookTests()
+    private readonly RuleBook _book = new(new RuleCompiler("default", Labels.Empty, new HashSet<string> { "RANDOM" }, 2));
+
+    public RuleBookTests() => _book.AddSource(Source, 0);
+
+    private IEnumerable<string> InUse => _book.Status.Select(static status => status.Rule.Name).Order();
+
+    [Theory]
+    [InlineData("host: 5")]
+    [InlineData("host: b, trafficPolicy: { loadBalancer: { simple: NOBODY } }")]
+    public void Compile_DocumentGetsErrors_ItsLastGoodVersionStays(string broken)
     {
-        _book.AddSource("file", 0);
-        _book.AddSource("kv", 1);
-    }
+        Take(Yaml("host: a", "host: b", "host: c"));
+        var good = Rule("d1");
 
-    [Fact]
-    public void Compile_FirstWithErrors_RefusesEverythingAndTellsAll()
-    {
-        _book.Publish("file", new RuleBatch([Bad("a"), Good("b")], [Issue("x.yaml", "not YAML")]));
-        _book.Publish("kv", new RuleBatch([Bad("c")], []));
+        Assert.True(Take(Yaml("host: a2", broken, null)));
 
-        Assert.False(_book.Compile(isFirst: true));
-
-        Assert.Null(_book.Compiled);
-        Assert.Empty(_book.Status);
-        Assert.Equal(3, _book.Issues.Count);
-    }
-
-    [Fact]
-    public void Compile_FirstWithWarnings_IsUsed()
-    {
-        _book.Publish("file", new RuleBatch([Good("a")], [Issue("x.yaml", "has no effect") with { Severity = IssueSeverity.Warning }]));
-
-        Assert.True(_book.Compile(isFirst: true));
+        Assert.Equal(["d0", "d1"], InUse);
+        Assert.Same(good, Rule("d1"));
+        Assert.Equal("a2", ((DestinationRuleConfig)Rule("d0")).Host);
         Assert.Single(_book.Issues);
     }
 
     [Fact]
-    public void Compile_ChangedDocumentIsBad_ItsLastGoodStaysAndOthersChange()
+    public void Compile_FileBreaks_AllOfItStays()
     {
-        Begin(Good("a", "old"), Good("b", "old"));
+        Take(Yaml("host: a", "host: b"));
+        var good = Rule("d0");
 
-        Assert.True(Publish(Bad("a"), Good("b", "new"), Good("c", "new")));
+        Assert.True(Take(Reader.Yaml("spec: [ 1\nx: 2")));
 
-        Assert.Equal("a=old b=new c=new", Show());
-        Assert.Contains("VirtualService prod/a", Assert.Single(_book.Issues).ToString(), StringComparison.Ordinal);
-    }
+        Assert.Equal(["d0", "d1"], InUse);
+        Assert.Same(good, Rule("d0"));
+        Assert.Contains("broken YAML", Assert.Single(_book.Issues).Message, StringComparison.Ordinal);
 
-    [Fact]
-    public void Compile_NewDocumentIsBad_IsLeftOut()
-    {
-        Begin(Good("a", "old"));
+        Take(Yaml("host: a"));
 
-        Assert.True(Publish(Good("a", "new"), Bad("b")));
-
-        Assert.Equal("a=new", Show());
-        Assert.Single(_book.Issues);
-    }
-
-    [Fact]
-    public void Compile_BadDocumentIsMended_IsUsedAndNothingIsWrong()
-    {
-        Begin(Good("a", "old"));
-        Publish(Bad("a"));
-
-        Assert.True(Publish(Good("a", "new")));
-
-        Assert.Equal("a=new", Show());
+        Assert.Equal(["d0"], InUse);
         Assert.Empty(_book.Issues);
     }
 
     [Fact]
-    public void Compile_BadDocumentStays_ItIsToldEveryTimeAndItsLastGoodStays()
+    public void Compile_DocumentLosesItsName_AllOfTheFileStays()
     {
-        Begin(Good("a", "old"));
-        var bad = Bad("a");
+        Take(Yaml("host: a", "host: b"));
 
-        for (var i = 0; i < 3; i++)
-        {
-            Assert.True(Publish(bad, Good("b", i.ToString())));
-            Assert.Single(_book.Issues);
-            Assert.Equal($"a=old b={i}", Show());
-        }
+        var nameless = Reader.Yaml("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {}\nspec: { host: b }");
+        Take(new RuleBatch(Yaml("host: a").Rules, nameless.Issues));
+
+        Assert.Equal(["d0", "d1"], InUse);
     }
 
-    [Fact]
-    public void Compile_DestinationRuleBreaksUnchangedRoutes_EverythingStays()
+    [Theory]
+    [InlineData("""{ "a": [ { "Route": [ { "Weight": -1 } ] } ], "b": [ { "Route": [ { "Host": "new" } ] } ] }""")]
+    [InlineData("""{ "a": [ { "Route": [ { "Subset": "nobody" } ] } ], "b": [ { "Route": [ { "Host": "new" } ] } ] }""")]
+    public void Compile_HostOfTheConfigurationGetsErrors_OnlyItsLastGoodVersionStays(string routes)
     {
-        var route = Rule.Service("a", ["a"], Rule.Route("old", Rule.To("a", "v1")));
-        Begin(route, Rule.Destination("a", "v1", "v2"));
-        var before = _book.Compiled;
+        Take(Reader.Configuration("""
+            { "Mesh": { "Routes": { "a": [ { "Route": [ {} ] } ], "b": [ { "Route": [ {} ] } ], "c": [ { "Route": [ {} ] } ] } } }
+            """));
+        var good = Rule("a");
 
-        Assert.False(Publish(route, Rule.Destination("a", "v2"), Good("b")));
+        Take(Reader.Configuration($$"""{ "Mesh": { "Routes": {{routes}} } }"""));
 
-        Assert.Same(before, _book.Compiled);
-        Assert.Contains("'v1' of 'a.prod.svc.cluster.local' is not defined; defined are v2", Assert.Single(_book.Issues).Message, StringComparison.Ordinal);
+        Assert.Equal(["a", "b"], InUse);
+        Assert.Same(good, Rule("a"));
+        Assert.Equal("new", ((VirtualServiceConfig)Rule("b")).Http[0].Route[0].Host);
     }
 
-    [Fact]
-    public void Compile_RoutesAndSubsetsChangeTogether_BothAreUsed()
+    private static RuleBatch Yaml(params string?[] specs) => Reader.Yaml(string.Join("\n---\n", specs.Select(
+        static (spec, i) => spec is null ? "" : $$"""
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: { name: d{{i}} }
+            spec: { {{spec}} }
+            """)));
+
+    private RuleConfig Rule(string name) => _book.Status.Single(status => status.Rule.Name == name).Rule;
+
+    private bool Take(RuleBatch batch)
     {
-        Begin(Rule.Service("a", ["a"], Rule.Route("old", Rule.To("a", "v1"))), Rule.Destination("a", "v1"));
-
-        Assert.True(Publish(Rule.Service("a", ["a"], Rule.Route("new", Rule.To("a", "v2"))), Rule.Destination("a", "v2")));
-
-        Assert.Equal("a=new", Show());
+        _book.Publish(Source, batch);
+        return _book.Compile(isFirst: _book.Compiled is null);
     }
-
-    [Fact]
-    public void Compile_NewRoutesNeedARefusedRule_BothLastGoodStay()
-    {
-        Begin(Rule.Service("a", ["a"], Rule.Route("old", Rule.To("a", "v1"))), Rule.Destination("a", "v1"));
-
-        Assert.True(Publish(Rule.Service("a", ["a"], Rule.Route("new", Rule.To("a", "v2"))), Rule.Destination("a", "v2", "v2")));
-
-        Assert.Equal("a=old", Show());
-        Assert.Equal(2, _book.Issues.Count);
-    }
-
-    [Fact]
-    public void Compile_DocumentRemoved_IsGone()
-    {
-        Begin(Good("a"), Good("b"));
-
-        Assert.True(Publish(Good("b", "new")));
-
-        Assert.Equal("b=new", Show());
-    }
-
-    [Fact]
-    public void Compile_NewDocumentForATakenHost_TheNewcomerIsRefusedWhereverItStands()
-    {
-        Begin(Good("a", "old"));
-        var clash = Rule.Service("b", ["a.prod"], Rule.Route("clash", Rule.To("b"))).From("0.yaml");
-
-        Assert.True(Publish(clash, Good("a", "new"), Good("c", "new")));
-        Assert.Equal("a=old c=new", Show());
-
-        Assert.True(Publish(clash, _book.Status.Single(static s => s.Rule.Name == "a").Rule, Good("c", "newer")));
-        Assert.Equal("a=old c=newer", Show());
-    }
-
-    [Fact]
-    public void Compile_NameTwiceInOneFile_TheLastGoodStaysAndOthersChange()
-    {
-        var a = Good("a", "old");
-        Begin(a, Good("b", "old"));
-
-        Assert.True(Publish(a, Good("a", "again"), Good("b", "new")));
-        Assert.Equal("a=old b=new", Show());
-
-        Assert.True(Publish(Good("a", "one"), Good("a", "two"), Good("b", "newer")));
-        Assert.Equal("a=old b=newer", Show());
-    }
-
-    [Fact]
-    public void Compile_UnreadableFile_ItsDocumentsStayAndOthersMayGo()
-    {
-        Begin(Good("a"), Good("b").From("b.yaml"));
-
-        _book.Publish("file", new RuleBatch([], [Issue("b.yaml", "is not YAML")]));
-        Assert.True(_book.Compile(isFirst: false));
-
-        Assert.Equal("b=b", Show());
-    }
-
-    [Fact]
-    public void Compile_OneUnreadableDocument_OnlyItStays()
-    {
-        Begin(Good("a"), Good("b"));
-
-        _book.Publish("file", new RuleBatch([], [Issue(Rule.File, "is bad", "VirtualService prod/b")]));
-        Assert.True(_book.Compile(isFirst: false));
-
-        Assert.Equal("b=b", Show());
-    }
-
-    [Fact]
-    public void Compile_UnreadableDocumentOfAnotherSource_TakesNothingFromThisOne()
-    {
-        Begin(Good("a"));
-        _book.Publish("kv", new RuleBatch([], [Issue(Rule.File, "is bad")]));
-        _book.Publish("file", RuleBatch.Empty);
-
-        Assert.True(_book.Compile(isFirst: false));
-
-        Assert.Equal("", Show());
-    }
-
-    [Fact]
-    public void Status_HiddenByAStrongerSource_IsNotInEffect()
-    {
-        _book.Publish("file", new RuleBatch([Good("a", "weak")], []));
-        _book.Publish("kv", new RuleBatch([Good("a", "strong").From("kv/a")], []));
-        Assert.True(_book.Compile(isFirst: true));
-
-        Assert.Equal([("file", 0, false), ("kv", 1, true)], _book.Status.Select(static s => (s.Source, s.Precedence, s.InEffect)));
-        Assert.Equal("strong", _book.Compiled!.Routes("a.prod.svc.cluster.local")[0].Name);
-    }
-
-    [Fact]
-    public void Compile_OneDocumentChanges_RoutesOfTheOthersAreReused()
-    {
-        var a = Good("a");
-        Begin(a, Good("b"));
-        var routes = _book.Compiled!.Tables.Find("a.prod.svc.cluster.local")!.Routes;
-
-        Publish(a, Good("b", "new"));
-
-        Assert.Same(routes[0], _book.Compiled!.Tables.Find("a.prod.svc.cluster.local")!.Routes[0]);
-    }
-
-    private static VirtualServiceConfig Good(string name, string route = "b") =>
-        Rule.Service(name, [name], Rule.Route(route, Rule.To(name)));
-
-    private static VirtualServiceConfig Bad(string name) =>
-        Rule.Service(name, [name], Rule.Route("bad", Rule.To(name, weight: 0), Rule.To(name, weight: 0)));
-
-    private static RuleIssue Issue(string origin, string message, string document = "") =>
-        new(IssueSeverity.Error, Rule.At("", document, origin), message);
-
-    private void Begin(params RuleConfig[] rules)
-    {
-        _book.Publish("file", new RuleBatch(rules, []));
-        Assert.True(_book.Compile(isFirst: true), string.Join('\n', _book.Issues));
-    }
-
-    private bool Publish(params RuleConfig[] rules)
-    {
-        _book.Publish("file", new RuleBatch(rules, []));
-        return _book.Compile(isFirst: false);
-    }
-
-    private string Show() => string.Join(' ', _book.Status.Select(static s => s.Rule).OfType<VirtualServiceConfig>()
-        .OrderBy(static rule => rule.Name, StringComparer.Ordinal).Select(static rule => $"{rule.Name}={rule.Http[0].Name}"));
 }
