@@ -73,8 +73,9 @@ for project in tests/*/*.csproj; do
   report="$results/$name.trx"
   status=0
   echo "== $name"
-  run ${limit[@]+"${limit[@]}"} dotnet test "$project" --configuration "$configuration" --no-build --no-progress --no-ansi \
-    --results-directory "$results" --report-xunit-trx --report-xunit-trx-filename "$name.trx" || status=$?
+  run ${limit[@]+"${limit[@]}"} dotnet test "$project" --configuration "$configuration" --no-build \
+    --no-progress --no-ansi --results-directory "$results" \
+    --report-xunit-trx --report-xunit-trx-filename "$name.trx" || status=$?
 
   total=0
   if [ -f "$report" ]; then

@@ -78,7 +78,7 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <returns>Its exit code.</returns>
     public Task<int> WaitForExitAsync(CancellationToken cancel) => _exit.WaitAsync(s_limit, cancel);
 
-    /// <summary>The processes that it started, and that they started, as far as they are still there (Linux only).</summary>
+    /// <summary>What it started, directly or not, as far as it is still there (Linux only).</summary>
     public IReadOnlyList<Process> Descendants()
     {
         var entry = $"{MarkName}={_mark}";

@@ -24,7 +24,7 @@ internal static class Repository
         while (!File.Exists(Path.Combine(directory.FullName, "Mesh.Library.sln")))
         {
             directory = directory.Parent
-                ?? throw new InvalidOperationException($"Mesh.Library.sln was not found above {AppContext.BaseDirectory}.");
+                ?? throw new InvalidOperationException($"There is no Mesh.Library.sln above {s_binaries.FullName}.");
         }
 
         return directory.FullName;

@@ -75,13 +75,16 @@ internal sealed class CallStatistics
         };
         foreach (var (key, counter) in _calls)
         {
-            difference._calls[key] = earlier._calls.TryGetValue(key, out var then) ? counter.Since(then) : counter.Copy();
+            difference._calls[key] = earlier._calls.TryGetValue(key, out var then)
+                ? counter.Since(then)
+                : counter.Copy();
         }
 
         return difference;
     }
 
-    private CallCounter CounterOf(Hop hop) => _calls.GetOrAdd((hop.Service, hop.Version), static _ => new CallCounter());
+    private CallCounter CounterOf(Hop hop) =>
+        _calls.GetOrAdd((hop.Service, hop.Version), static _ => new CallCounter());
 }
 
 /// <summary>Calls of one version of one service.</summary>

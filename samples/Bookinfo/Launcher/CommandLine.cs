@@ -7,7 +7,7 @@ namespace Bookinfo.Launcher;
 /// <summary>The options, their limits, and the text of <c>--help</c>.</summary>
 internal static class CommandLine
 {
-    /// <summary>Requests per second when the demo runs without an end: enough to see, and no burden for a laptop.</summary>
+    /// <summary>Requests per second of a demo without an end: enough to see, and no burden for a laptop.</summary>
     private const double DefaultRate = 200;
 
     public static Task<int> InvokeAsync(string[] args)
@@ -18,7 +18,9 @@ internal static class CommandLine
             ProcessTerminationTimeout = null,
             EnableDefaultExceptionHandler = false,
         };
-        return Build(static (options, cancel) => new Demo(options).RunAsync(cancel)).Parse(args).InvokeAsync(configuration);
+        return Build(static (options, cancel) => new Demo(options).RunAsync(cancel))
+            .Parse(args)
+            .InvokeAsync(configuration);
     }
 
     /// <summary>The command, for an action that takes the options.</summary>
@@ -57,7 +59,7 @@ internal static class CommandLine
         };
         var rate = new Option<double?>("--rate")
         {
-            Description = $"Requests per second at most. Default: {DefaultRate} until Ctrl-C, no limit with --requests.",
+            Description = $"Requests per second at most. Default: {DefaultRate}, and with --requests no limit.",
             HelpName = "N",
             CustomParser = static result => WholeNumber(result, 1, 1_000_000),
         };
@@ -97,7 +99,7 @@ internal static class CommandLine
             }
         });
 
-        var command = new RootCommand("Bookinfo on a service mesh without proxies: six services, six processes, one line each.")
+        var command = new RootCommand("Bookinfo on a mesh without proxies: six services, six processes, one line each.")
         {
             requests, json, headers, replicas, concurrency, rate, port, kill, rollingRestart, rules,
         };

@@ -58,7 +58,7 @@ internal sealed class Demo(LauncherOptions options)
 
     private static IHost BuildHost(string catalog)
     {
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "Bookinfo" });
+        var builder = Host.CreateEmptyApplicationBuilder(new() { ApplicationName = "Bookinfo" });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Mesh:Service"] = "loadgenerator",
@@ -117,7 +117,8 @@ internal sealed class Demo(LauncherOptions options)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var view = new LiveView(_statistics, _events, title, _time).RunAsync(console, table: !options.Json && !Console.IsErrorRedirected, end.Token);
+        var table = !options.Json && !Console.IsErrorRedirected;
+        var view = new LiveView(_statistics, _events, title, _time).RunAsync(console, table, end.Token);
         var load = driver.RunAsync(stop);
         var disturbance = DisturbAsync(driver, fleet, pacer, load, stop);
         try
@@ -137,7 +138,9 @@ internal sealed class Demo(LauncherOptions options)
         {
             if (options.Kill is { } service)
             {
-                await (options.Requests is null ? Task.Delay(s_disturbAfter, _time, stop) : driver.Half.WaitAsync(stop));
+                await (options.Requests is null
+                    ? Task.Delay(s_disturbAfter, _time, stop)
+                    : driver.Half.WaitAsync(stop));
                 fleet.KillOne(service);
             }
 

@@ -41,7 +41,7 @@ internal sealed class EventLog(TimeProvider time, TextWriter error)
         }
     }
 
-    /// <summary>A warning of a service. All services read the same rules: what several say at a time is shown once.</summary>
+    /// <summary>A service's warning. All services read the same rules: what several say is shown once.</summary>
     public void WriteWarning(string source, string text)
     {
         lock (_lock)

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Bookinfo.Launcher;
 
-/// <summary>All service processes: starts them, waits until they are ready, restarts and kills them, and ends them.</summary>
+/// <summary>All service processes: their start, readiness, restart and end.</summary>
 internal sealed class Fleet : IAsyncDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(60);
@@ -76,7 +76,7 @@ internal sealed class Fleet : IAsyncDisposable
     {
         if (_options.Replicas == 1)
         {
-            _events.Write("There is one process of each service: calls fail while it restarts (--replicas 2 avoids that).");
+            _events.Write("With one process of each service, calls fail while it restarts (--replicas 2 avoids that).");
         }
 
         for (var index = 0; index < _processes.Count; index++)

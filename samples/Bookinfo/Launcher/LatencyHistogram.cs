@@ -16,7 +16,7 @@ internal sealed class LatencyHistogram
     public void Record(TimeSpan duration) =>
         Interlocked.Increment(ref _counts[BucketOf(Math.Max(0, (long)duration.TotalMicroseconds))]);
 
-    /// <summary>The duration in microseconds that the given share of all recorded ones does not exceed; 0 if there are none.</summary>
+    /// <summary>The microseconds that the given share of all durations does not exceed; 0 if there are none.</summary>
     public long Percentile(double share)
     {
         var total = _counts.Sum();

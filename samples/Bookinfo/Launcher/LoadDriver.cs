@@ -14,12 +14,13 @@ internal sealed class LoadDriver(HttpClient client, LauncherOptions options, Cal
     /// <summary>Done when half of the requests are answered.</summary>
     public Task Half => _half.Task;
 
-    /// <summary>Runs until all requests are answered or the run is cancelled; then requests in flight are not counted.</summary>
+    /// <summary>Runs until all requests are answered; what is in flight when cancelled does not count.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
         try
         {
-            await Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(_ => Task.Run(() => WorkAsync(cancel), cancel)));
+            await Task.WhenAll(Enumerable.Range(0, options.Concurrency)
+                .Select(_ => Task.Run(() => WorkAsync(cancel), cancel)));
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
@@ -61,7 +62,8 @@ internal sealed class LoadDriver(HttpClient client, LauncherOptions options, Cal
             }
 
             using var response = await client.SendAsync(request, cancel);
-            var hops = Hop.Parse(response.Headers.TryGetValues(Hop.HeaderName, out var values) ? values.First() : null);
+            response.Headers.TryGetValues(Hop.HeaderName, out var values);
+            var hops = Hop.Parse(values?.First());
             return response.StatusCode == HttpStatusCode.OK
                 ? (hops, null)
                 : (hops, $"{(int)response.StatusCode}: {FirstLine(await response.Content.ReadAsStringAsync(cancel))}");

@@ -14,8 +14,13 @@ internal static class Report
     public static string Json(CallStatistics statistics)
     {
         var calls = new JsonObject();
-        foreach (var ((service, version), counter) in statistics.Calls.Where(static call => call.Key.Version != Hop.UnknownVersion))
+        foreach (var ((service, version), counter) in statistics.Calls)
         {
+            if (version == Hop.UnknownVersion)
+            {
+                continue;
+            }
+
             if (calls[service] is not JsonObject versions)
             {
                 calls[service] = versions = [];
@@ -37,9 +42,13 @@ internal static class Report
     /// <summary>One line: <c>1200 pages, 0 failed, p50 2.1 ms, p99 8.0 ms; reviews v1 75.2 %, v2 24.8 %</c>.</summary>
     public static string Line(CallStatistics statistics)
     {
-        var reviews = statistics.Calls.Where(static call => call.Key.Service == "reviews" && call.Value.Count > 0).ToArray();
+        var reviews = statistics.Calls
+            .Where(static call => call.Key.Service == "reviews" && call.Value.Count > 0)
+            .ToArray();
         var total = reviews.Sum(static call => call.Value.Count);
-        var shares = string.Join(", ", reviews.Select(call => $"{call.Key.Version} {Percent(call.Value.Count, total)}"));
+        var shares = string.Join(
+            ", ",
+            reviews.Select(call => $"{call.Key.Version} {Percent(call.Value.Count, total)}"));
         return $"{statistics.Pages} pages, {statistics.Failures} failed, p50 {Duration(statistics.PageLatency, 0.50)}, "
             + $"p99 {Duration(statistics.PageLatency, 0.99)}" + (shares.Length > 0 ? $"; reviews {shares}" : "");
     }
@@ -64,12 +73,13 @@ internal static class Report
                 continue;
             }
 
+            var success = Percent(now.Count - now.Failures, now.Count);
             table.AddRow(
                 Markup.Escape(key.Service),
                 Markup.Escape(key.Version),
                 counter.Count.ToString(CultureInfo.InvariantCulture),
                 Percent(now.Count, totals[key.Service]),
-                now.Failures == 0 ? Percent(now.Count, now.Count) : $"[red]{Percent(now.Count - now.Failures, now.Count)}[/]",
+                now.Failures == 0 ? success : $"[red]{success}[/]",
                 Duration(now.Latency, 0.50),
                 Duration(now.Latency, 0.99));
         }

@@ -22,5 +22,6 @@ internal sealed record ServiceDefinition(string Project, string Service)
 
     /// <summary>Whether the name, of a service or of one version, means this.</summary>
     public bool IsNamed(string name) =>
-        name.Equals(Service, StringComparison.OrdinalIgnoreCase) || name.Equals(Project, StringComparison.OrdinalIgnoreCase);
+        name.Equals(Service, StringComparison.OrdinalIgnoreCase)
+        || name.Equals(Project, StringComparison.OrdinalIgnoreCase);
 }

@@ -16,7 +16,12 @@ internal sealed partial class ServiceProcess : IDisposable
     private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _endIsWanted;
 
-    private ServiceProcess(ServiceDefinition definition, string name, Process process, StreamWriter log, EventLog events)
+    private ServiceProcess(
+        ServiceDefinition definition,
+        string name,
+        Process process,
+        StreamWriter log,
+        EventLog events)
     {
         Definition = definition;
         Name = name;
@@ -33,7 +38,7 @@ internal sealed partial class ServiceProcess : IDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Done, with the address, when the service listens; done without one, as cancelled, if it ended before.</summary>
+    /// <summary>Done, with the address, when the service listens; cancelled if it ended before.</summary>
     public Task<Uri> Address => _address.Task;
 
     /// <summary>Done when the process is gone and its output is read.</summary>
@@ -119,7 +124,8 @@ internal sealed partial class ServiceProcess : IDisposable
 
         StreamWriter Open(string file)
         {
-            var stream = new FileStream(Path.Combine(directory, file), FileMode.Create, FileAccess.Write, FileShare.Read);
+            var path = Path.Combine(directory, file);
+            var stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read);
             return new StreamWriter(stream) { AutoFlush = true };
         }
     }

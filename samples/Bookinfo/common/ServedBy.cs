@@ -12,7 +12,7 @@ namespace Bookinfo;
 /// </summary>
 public static class ServedBy
 {
-    /// <summary>Adds the header to every response, and answers 502 with the reason when a call to a service fails.</summary>
+    /// <summary>Adds the header to every response; answers 502 with the reason when a call fails.</summary>
     public static void UseServedBy(this WebApplication app)
     {
         var self = new Hop(
@@ -62,14 +62,16 @@ public static class ServedBy
 
         using (response)
         {
-            var theirs = Hop.Parse(response.Headers.TryGetValues(Hop.HeaderName, out var values) ? values.First() : null);
+            response.Headers.TryGetValues(Hop.HeaderName, out var values);
+            var theirs = Hop.Parse(values?.First());
             var first = theirs is [var hop, ..] && hop.Service == service ? hop : new Hop(service, Hop.UnknownVersion);
             first = first with { Milliseconds = Elapsed(), Failed = !response.IsSuccessStatusCode };
             hops.Add([first, .. theirs.Skip(1)]);
             if (!response.IsSuccessStatusCode)
             {
                 var reason = await response.Content.ReadAsStringAsync(context.RequestAborted);
-                throw new HttpRequestException($"{service} {first.Version} answered {(int)response.StatusCode}: {reason}");
+                throw new HttpRequestException(
+                    $"{service} {first.Version} answered {(int)response.StatusCode}: {reason}");
             }
 
             return await response.Content.ReadFromJsonAsync<T>(context.RequestAborted)

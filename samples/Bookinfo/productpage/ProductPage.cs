@@ -15,9 +15,11 @@ public static class ProductPage
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <title>Bookinfo</title>
         <style>
-          :root { --ink: #1d2433; --soft: #667085; --line: #e4e7ec; --paper: #ffffff; --back: #f5f6f8; --accent: #2f5bea; }
+          :root { --ink: #1d2433; --soft: #667085; --line: #e4e7ec; --paper: #ffffff;
+                  --back: #f5f6f8; --accent: #2f5bea; }
           @media (prefers-color-scheme: dark) {
-            :root { --ink: #e7eaf0; --soft: #98a2b3; --line: #2b3445; --paper: #171d29; --back: #0f141d; --accent: #8fa8ff; }
+            :root { --ink: #e7eaf0; --soft: #98a2b3; --line: #2b3445; --paper: #171d29;
+                    --back: #0f141d; --accent: #8fa8ff; }
             .black { color: #e7eaf0 !important; }
           }
           * { box-sizing: border-box; }
@@ -32,11 +34,13 @@ public static class ProductPage
           button { cursor: pointer; color: var(--accent); }
           main { max-width: 60rem; margin: 2rem auto; padding: 0 1.2rem; }
           h1 { font-size: 2rem; line-height: 1.2; margin: 0; }
-          h2 { font-size: .8rem; text-transform: uppercase; letter-spacing: .08em; color: var(--soft); margin: 0 0 .8rem; }
+          h2 { font-size: .8rem; text-transform: uppercase; letter-spacing: .08em;
+               color: var(--soft); margin: 0 0 .8rem; }
           .by { color: var(--soft); margin: .3rem 0 2rem; }
           .columns { display: grid; grid-template-columns: 1fr 1.6fr; gap: 1.2rem; }
           @media (max-width: 46rem) { .columns { grid-template-columns: 1fr; } }
-          section { background: var(--paper); border: 1px solid var(--line); border-radius: .9rem; padding: 1.2rem 1.4rem; }
+          section { background: var(--paper); border: 1px solid var(--line); border-radius: .9rem;
+                    padding: 1.2rem 1.4rem; }
           dl { display: grid; grid-template-columns: auto 1fr; gap: .35rem 1.2rem; margin: 0; }
           dt { color: var(--soft); }
           dd { margin: 0; }
@@ -47,7 +51,7 @@ public static class ProductPage
           .stars { letter-spacing: .12em; }
           .black { color: #1d2433; }
           .red { color: #d92d20; }
-          .none { color: var(--soft); }
+          i { font-style: normal; color: var(--soft); }
         </style>
         </head>
         <body>
@@ -80,7 +84,11 @@ public static class ProductPage
     }
 
     private static string Session(string? reader) => reader is null
-        ? """<form method="post" action="/login"><input name="name" value="jason" aria-label="Name"><button>Sign in</button></form>"""
+        ? """
+            <form method="post" action="/login">
+            <input name="name" value="jason" aria-label="Name"><button>Sign in</button>
+            </form>
+            """
         : $"""<form method="post" action="/logout"><span>{Encode(reader)}</span><button>Sign out</button></form>""";
 
     private static string Stars(BookReview review)
@@ -92,8 +100,10 @@ public static class ProductPage
 
         stars = Math.Clamp(stars, 0, 5);
         var color = review.Color is "red" ? "red" : "black";
+        var full = new string('★', stars);
+        var empty = new string('☆', 5 - stars);
         return $"""
-            <span class="stars {color}" role="img" aria-label="{stars} of 5 stars">{new string('★', stars)}<span class="none">{new string('☆', 5 - stars)}</span></span>
+            <span class="stars {color}" role="img" aria-label="{stars} of 5 stars">{full}<i>{empty}</i></span>
             """;
     }
 

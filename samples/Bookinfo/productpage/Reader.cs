@@ -1,6 +1,6 @@
 namespace Bookinfo;
 
-/// <summary>Who reads the page: the header <c>end-user</c>, or the name that a browser signed in with. No security.</summary>
+/// <summary>Who reads the page: the header <c>end-user</c>, or a browser's signed-in name. No security.</summary>
 public static class Reader
 {
     private const string HeaderName = "end-user";

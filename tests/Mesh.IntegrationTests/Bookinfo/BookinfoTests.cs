@@ -64,7 +64,8 @@ public sealed class BookinfoTests
     [Fact]
     public async Task Kill_OfOneOfTwoReplicas_LosesNoRequest()
     {
-        await using var launcher = Launch("--requests", $"{Requests}", "--json", "--replicas", "2", "--kill", "reviews");
+        await using var launcher = Launch(
+            "--requests", $"{Requests}", "--json", "--replicas", "2", "--kill", "reviews");
         var result = await ResultAsync(launcher);
 
         Assert.Equal(Requests, Calls(result, "productpage", "v1"));
@@ -74,7 +75,8 @@ public sealed class BookinfoTests
     [Fact]
     public async Task RollingRestart_OfTwoReplicasOfEverything_LosesNoRequest()
     {
-        await using var launcher = Launch("--requests", $"{Requests}", "--json", "--replicas", "2", "--rolling-restart");
+        await using var launcher = Launch(
+            "--requests", $"{Requests}", "--json", "--replicas", "2", "--rolling-restart");
         var result = await ResultAsync(launcher);
 
         Assert.Equal(Requests, Calls(result, "productpage", "v1"));
@@ -132,7 +134,7 @@ public sealed class BookinfoTests
     private static int Calls(JsonElement result, string service, string version) =>
         result.GetProperty("calls").GetProperty(service).GetProperty(version).GetInt32();
 
-    /// <summary>Within five standard deviations of a binomial share: by chance it fails once in more than a million runs.</summary>
+    /// <summary>Within five standard deviations of a binomial share: less than one false alarm in a million.</summary>
     private static void AssertShare(double expected, int count, int of)
     {
         var tolerance = 5 * Math.Sqrt(expected * (1 - expected) / of);

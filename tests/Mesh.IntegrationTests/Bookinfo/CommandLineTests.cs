@@ -25,7 +25,8 @@ public sealed class CommandLineTests
     {
         var options = await ParseAsync(
             "--requests", "10", "--json", "--header", "end-user=jason", "--header", "a=b=c", "--replicas", "2",
-            "--concurrency", "4", "--rate", "50", "--port", "0", "--kill", "reviews", "--rolling-restart", "--rules", ".");
+            "--concurrency", "4", "--rate", "50", "--port", "0", "--kill", "reviews",
+            "--rolling-restart", "--rules", ".");
 
         Assert.Equal(10, options.Requests);
         Assert.True(options.Json);
@@ -37,7 +38,8 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Parse_RequestsWithoutRate_IsNotLimited() => Assert.Null((await ParseAsync("--requests", "10")).Rate);
+    public async Task Parse_RequestsWithoutRate_IsNotLimited() =>
+        Assert.Null((await ParseAsync("--requests", "10")).Rate);
 
     [Theory]
     [InlineData("--requests: '0' is not a whole number of at least 1.", "--requests", "0")]
@@ -75,7 +77,8 @@ public sealed class CommandLineTests
             return Task.FromResult(0);
         });
 
-        Assert.Equal(0, await command.Parse(args).InvokeAsync(cancellationToken: TestContext.Current.CancellationToken));
+        var cancel = TestContext.Current.CancellationToken;
+        Assert.Equal(0, await command.Parse(args).InvokeAsync(cancellationToken: cancel));
         return parsed!;
     }
 }

@@ -8,7 +8,8 @@ public sealed class HopTests
     [Fact]
     public void Format_AllKindsOfHops_IsADictionaryOfRfc9651()
     {
-        var text = Hop.Format([new("productpage", "v1"), new("details", "v1", 0.4126), new("reviews", "v2", 12, Failed: true)]);
+        var text = Hop.Format(
+            [new("productpage", "v1"), new("details", "v1", 0.4126), new("reviews", "v2", 12, Failed: true)]);
 
         Assert.Equal("productpage=v1, details=v1;dur=0.413, reviews=v2;dur=12.000;failed", text);
     }

@@ -21,21 +21,23 @@ public sealed class DependencyTests
     [Fact]
     public void PackageReferences_OfDiscovery_AreExtensionsAndYamlOnly()
     {
-        Assert.All(Items("Mesh.Discovery", "PackageReference"), static package =>
-            Assert.True(package == "YamlDotNet" || package.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal), package));
+        Assert.All(
+            Items("Mesh.Discovery", "PackageReference"),
+            static package => Assert.Matches(@"^(YamlDotNet|Microsoft\.Extensions\..+)$", package));
     }
 
     [Theory]
     [InlineData("Mesh.Discovery")]
     [InlineData("Mesh.Client")]
-    public void FrameworkReferences_BelowServer_AreNone(string package) => Assert.Empty(Items(package, "FrameworkReference"));
+    public void FrameworkReferences_BelowServer_AreNone(string package) =>
+        Assert.Empty(Items(package, "FrameworkReference"));
 
     [Theory]
     [InlineData("Mesh.Discovery")]
     [InlineData("Mesh.Client")]
     public void Assemblies_BelowServer_UseNoAspNetCore(string package)
     {
-        Assert.DoesNotContain(References(package), static name => name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal));
+        Assert.All(References(package), static name => Assert.DoesNotContain("Microsoft.AspNetCore", name));
     }
 
     [Theory]

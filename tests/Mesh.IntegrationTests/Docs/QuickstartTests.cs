@@ -32,7 +32,7 @@ public sealed class QuickstartTests
             answers[answer] = answers.GetValueOrDefault(answer) + 1;
         }
 
-        // Five standard deviations of a binomial share: once in more than a million runs it fails by chance.
+        // Five standard deviations of a binomial share: less than one false alarm in a million.
         var tolerance = 5 * Math.Sqrt(0.75 * 0.25 / Calls);
         Assert.Equal(Calls, answers.Values.Sum());
         Assert.InRange(answers[$"Hello from port {v1}\n"] / (double)Calls, 0.75 - tolerance, 0.75 + tolerance);
