@@ -1,7 +1,7 @@
 namespace Mesh.Client.Pipeline;
 
 /// <summary>The time limit of one attempt at a time; made and used again by <see cref="AttemptTimeouts"/>.</summary>
-internal sealed class AttemptTimeout
+internal sealed class AttemptTimeout(AttemptTimeouts owner)
 {
     public const long Idle = long.MaxValue;
     public const long Expired = long.MinValue;
@@ -10,6 +10,8 @@ internal sealed class AttemptTimeout
     private ITimer? _timer;
     private long _deadline = Idle;
     private long _started;
+
+    public AttemptTimeouts Owner { get; } = owner;
 
     public CancellationToken Token => _source.Token;
 

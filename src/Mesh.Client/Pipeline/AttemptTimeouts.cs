@@ -21,13 +21,16 @@ internal sealed class AttemptTimeouts : IDisposable
     /// <summary>As many as attempts were ever under way at once, within reason.</summary>
     private const int Capacity = 64 * 1024;
 
+    /// <summary>The one that this thread gave back last, of whichever mesh in the process.</summary>
+    [ThreadStatic]
+    private static AttemptTimeout? s_last;
+
     private readonly TimeProvider _time;
     private readonly ConcurrentQueue<AttemptTimeout> _idle = new();
     private readonly Lock _lock = new();
     private readonly Stack<int> _free = new();
     private readonly ITimer _timer;
     private readonly long _shortest;
-    private AttemptTimeout? _first;
     private AttemptTimeout?[] _watched = new AttemptTimeout?[64];
     private int _used;
     private int _isTicking;
@@ -47,10 +50,14 @@ internal sealed class AttemptTimeouts : IDisposable
     /// <param name="now">The present timestamp.</param>
     public AttemptTimeout Rent(TimeSpan limit, long now)
     {
-        var timeout = Interlocked.Exchange(ref _first, null);
-        if (timeout is null && !_idle.TryDequeue(out timeout))
+        var timeout = s_last;
+        if (timeout?.Owner == this)
         {
-            timeout = new AttemptTimeout();
+            s_last = null;
+        }
+        else if (!_idle.TryDequeue(out timeout))
+        {
+            timeout = new AttemptTimeout(this);
         }
 
         if (limit == Timeout.InfiniteTimeSpan)
@@ -82,16 +89,17 @@ internal sealed class AttemptTimeouts : IDisposable
         {
             Forget(timeout);
         }
-        else if (Interlocked.CompareExchange(ref _first, timeout, null) is not null)
+        else if (s_last?.Owner != this)
         {
-            if (_idle.Count < Capacity)
-            {
-                _idle.Enqueue(timeout);
-            }
-            else
-            {
-                Forget(timeout);
-            }
+            s_last = timeout;
+        }
+        else if (_idle.Count < Capacity)
+        {
+            _idle.Enqueue(timeout);
+        }
+        else
+        {
+            Forget(timeout);
         }
     }
 

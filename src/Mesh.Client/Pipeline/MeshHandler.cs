@@ -1,3 +1,5 @@
+using Mesh.Discovery.Runtime;
+
 namespace Mesh.Client.Pipeline;
 
 /// <summary>
@@ -6,12 +8,13 @@ namespace Mesh.Client.Pipeline;
 /// </summary>
 /// <remarks>
 /// Neither a <see cref="DelegatingHandler"/> nor a <see cref="SocketsHttpHandler"/>, so that nobody reaches through it: a
-/// GrpcChannel would put its own connect callback there. Holds no state; the factory may recycle it at any time.
+/// GrpcChannel would put its own connect callback there. Holds nothing that matters; the factory may recycle it at any time.
 /// </remarks>
 internal sealed class MeshHandler : HttpMessageHandler
 {
     private readonly MeshPipeline _pipeline;
     private readonly HttpMessageHandler _own;
+    private KnownService? _known;
 
     public MeshHandler(MeshPipeline pipeline, HttpMessageHandler own)
         : this(pipeline, own, new HttpMessageInvoker(own, disposeHandler: false), RedirectsOf(own)) =>
@@ -37,6 +40,24 @@ internal sealed class MeshHandler : HttpMessageHandler
     /// <summary>The same client, handing redirects over.</summary>
     public MeshHandler WithoutRedirects { get; }
 
+    /// <summary>The service that a host names. A client mostly calls one, so the first one is remembered for its snapshot.</summary>
+    public ServiceState? Find(MeshSnapshot snapshot, string host)
+    {
+        var known = _known;
+        if (known is not null && ReferenceEquals(known.Snapshot, snapshot))
+        {
+            return known.Host == host ? known.Service : snapshot.Find(host);
+        }
+
+        var service = snapshot.Find(host);
+        if (service is not null)
+        {
+            _known = new KnownService(snapshot, host, service);
+        }
+
+        return service;
+    }
+
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         _pipeline.SendAsync(request, this, cancellationToken);
 
@@ -60,4 +81,6 @@ internal sealed class MeshHandler : HttpMessageHandler
         DelegatingHandler outer => RedirectsOf(outer.InnerHandler),
         _ => 0,
     };
+
+    private sealed record KnownService(MeshSnapshot Snapshot, string Host, ServiceState Service);
 }

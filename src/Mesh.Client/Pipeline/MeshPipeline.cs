@@ -67,7 +67,7 @@ internal sealed partial class MeshPipeline
     }
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel) =>
-        _runtime.Current.Find(request.RequestUri!.Host) is { } service
+        client.Find(_runtime.Current, request.RequestUri!.Host) is { } service
             ? SendAsync(request, service, client, cancel)
             : SendUnknownAsync(request, client, cancel);
 
