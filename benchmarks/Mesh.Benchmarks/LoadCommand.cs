@@ -9,7 +9,8 @@ namespace Mesh.Benchmarks;
 /// </summary>
 /// <remarks>
 /// The contenders take turns in every round, each in another order, so that a noisy machine disturbs all alike; figures
-/// are medians over the rounds, the ratio is the median of each round's mesh / bare.
+/// are medians over the rounds; <c>cpu_us</c> is the processor time of the client process for one request, which a busy
+/// machine disturbs less than the throughput; the ratio is the median of each round's mesh / bare.
 /// </remarks>
 internal static class LoadCommand
 {
@@ -41,7 +42,7 @@ internal static class LoadCommand
     private static async Task<JsonObject> MeasureAsync(string[] addresses)
     {
         var contenders = PipelineContenders.Names.ToDictionary(name => name, name => PipelineContenders.CreateClient(name, addresses));
-        var samples = contenders.Keys.ToDictionary(name => name, _ => new List<(double Rps, double P99)>());
+        var samples = contenders.Keys.ToDictionary(name => name, _ => new List<(double Rps, double P99, double Cpu)>());
         foreach (var client in contenders.Values)
         {
             await RunAsync(client, s_warmUp);
@@ -62,6 +63,7 @@ internal static class LoadCommand
             {
                 ["rps"] = Math.Round(PipelineCommand.Median(values.Select(v => v.Rps))),
                 ["p99_us"] = Math.Round(PipelineCommand.Median(values.Select(v => v.P99))),
+                ["cpu_us"] = Math.Round(PipelineCommand.Median(values.Select(v => v.Cpu)), 2),
             };
         }
 
@@ -73,13 +75,18 @@ internal static class LoadCommand
             Math.Round(PipelineCommand.Median(samples[name].Zip(samples["bare"], static (own, bare) => own.Rps / bare.Rps)), 4);
     }
 
-    private static async Task<(double Rps, double P99)> RunAsync(HttpClient client, TimeSpan time)
+    private static async Task<(double Rps, double P99, double Cpu)> RunAsync(HttpClient client, TimeSpan time)
     {
+        var cpu = Environment.CpuUsage.TotalTime;
         var watch = Stopwatch.StartNew();
         var latencies = await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(() => WorkAsync(client, watch, time))));
         var elapsed = watch.Elapsed;
+        var used = Environment.CpuUsage.TotalTime - cpu;
         var all = latencies.SelectMany(static l => l).Order().ToArray();
-        return (all.Length / elapsed.TotalSeconds, TimeSpan.FromSeconds(all[(int)(all.Length * 0.99)] / (double)Stopwatch.Frequency).TotalMicroseconds);
+        return (
+            all.Length / elapsed.TotalSeconds,
+            TimeSpan.FromSeconds(all[(int)(all.Length * 0.99)] / (double)Stopwatch.Frequency).TotalMicroseconds,
+            used.TotalMicroseconds / all.Length);
     }
 
     private static async Task<List<long>> WorkAsync(HttpClient client, Stopwatch watch, TimeSpan time)

@@ -66,7 +66,7 @@ internal static class PipelineContenders
         for (var i = 0; i < addresses.Length; i++)
         {
             settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = addresses[i];
-            settings[$"Mesh:Services:reviews:Endpoints:{i}:Labels:version"] = i < 3 ? "v1" : "v2";
+            settings[$"Mesh:Services:reviews:Endpoints:{i}:Labels:version"] = i < (addresses.Length + 1) / 2 ? "v1" : "v2";
         }
 
         builder.Configuration.AddInMemoryCollection(settings);

@@ -6,6 +6,8 @@ switch (args)
 {
     case ["pick", .. var rest]:
         return PickCommand.Run(rest);
+    case ["snapshot", ..]:
+        return SnapshotCommand.Run();
     case ["pipeline", ..]:
         return await PipelineCommand.RunAsync();
     case ["load", ..]:
