@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Runtime.ExceptionServices;
 using Mesh.Client.LoadBalancing;
@@ -95,7 +96,9 @@ internal sealed partial class MeshPipeline
             var request = route.ChangesRequest ? Change(original, decision) : original;
             var retries = route.Retries;
             var (total, perTry) = Timeouts(route, original);
-            var hasOwnTrace = retries.Attempts > 0 && request.Headers.NonValidated.Contains("traceparent");
+
+            // Looked up only where the transport would add one: a request without headers has no collection of them yet.
+            var keepsTrace = Activity.Current is null || request.Headers.NonValidated.Contains("traceparent");
 
             EndpointState[] tried = [];
             Exception? lastError = null;
@@ -243,7 +246,7 @@ internal sealed partial class MeshPipeline
                     await Task.Delay(pause, _time, cancel).ConfigureAwait(false);
                 }
 
-                if (!hasOwnTrace)
+                if (!keepsTrace)
                 {
                     // The transport put its own trace context there for the first attempt; the next one gets a new one.
                     request.Headers.Remove("traceparent");
