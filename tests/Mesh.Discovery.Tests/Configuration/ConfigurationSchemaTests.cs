@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Mesh.Discovery.Configuration;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Tests.Rules.Reading;
-using NJsonSchema;
 
 namespace Mesh.Discovery.Tests.Configuration;
 
@@ -17,6 +16,22 @@ public sealed class ConfigurationSchemaTests
         Assert.Empty(await ValidateAsync(ConfigurationSamples.Full));
         Assert.Empty(ReadAll(ConfigurationSamples.Full));
     }
+
+    [Theory]
+    [MemberData(nameof(Samples))]
+    public async Task Schema_SettingsOfSamples_AreValidAndRead(string file)
+    {
+        var json = await File.ReadAllTextAsync(Clone.At(file), TestContext.Current.CancellationToken);
+
+        Assert.Empty(await ValidateAsync(json));
+        Assert.Empty(ReadAll(json));
+    }
+
+    public static IEnumerable<TheoryDataRow<string>> Samples() =>
+        Directory.GetFiles(Clone.At("samples"), "appsettings*.json", SearchOption.AllDirectories)
+            .Select(static file => Path.GetRelativePath(Clone.At(), file).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal)
+            .Select(static file => new TheoryDataRow<string>(file));
 
     [Theory]
     [InlineData("""{ "Mesh": { "Servcie": "a" } }""")]
@@ -139,17 +154,9 @@ public sealed class ConfigurationSchemaTests
         }
     }
 
-    private static JsonNode Schema()
-    {
-        using var stream = typeof(ConfigurationSchemaTests).Assembly.GetManifestResourceStream("ConfigurationSchema.json")!;
-        return JsonNode.Parse(stream)!;
-    }
+    private static JsonNode Schema() => SchemaFile.Read();
 
-    private static async Task<IEnumerable<string>> ValidateAsync(string json)
-    {
-        var schema = await JsonSchema.FromJsonAsync(Schema().ToJsonString(), TestContext.Current.CancellationToken);
-        return schema.Validate(json).Select(static error => error.ToString());
-    }
+    private static Task<IEnumerable<string>> ValidateAsync(string json) => SchemaFile.ValidateAsync(json);
 
     private static IReadOnlyList<RuleIssue> ReadAll(string json)
     {

@@ -3,9 +3,14 @@ using Xunit;
 
 namespace Mesh.IntegrationTests.Docs;
 
-/// <summary>What the README shows is what samples/Quickstart holds, and its links lead somewhere.</summary>
+/// <summary>What the README shows is what samples/Quickstart holds, and the links and the code of all pages are good.</summary>
 public sealed partial class ReadmeTests
 {
+    private static readonly Lazy<List<string>> s_sources = new(static () =>
+        [.. new[] { "src", "tests", "samples", "benchmarks" }
+            .SelectMany(static folder => Directory.EnumerateFiles(Repository.At(folder), "*.cs", SearchOption.AllDirectories))
+            .Select(static file => Text(file))]);
+
     [Theory]
     [InlineData("csharp", "Program.cs")]
     [InlineData("json", "appsettings.json")]
@@ -39,9 +44,38 @@ public sealed partial class ReadmeTests
         Assert.All(Pages(), page => Assert.Contains($"]({page.Data})", readme));
     }
 
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Code_OfPage_StandsInACompiledFile(string page)
+    {
+        var blocks = CodeBlock().Matches(Text(page)).Where(static block => block.Groups["language"].Value == "csharp")
+            .Select(static block => block.Groups["code"].Value);
+
+        Assert.All(blocks, static block => Assert.True(s_sources.Value.Exists(source => Holds(source, block)), block));
+    }
+
+    [Fact]
+    public void Code_OfAllPages_IsFound() => Assert.True(
+        Pages().Sum(static page => CodeBlock().Count(Text(page.Data))) > 20);
+
     public static IEnumerable<TheoryDataRow<string>> Pages() =>
         Directory.GetFiles(Repository.At("docs"), "*.md").Order(StringComparer.Ordinal)
             .Select(static file => new TheoryDataRow<string>($"docs/{Path.GetFileName(file)}"));
+
+    /// <summary>Whether the lines stand in the source as they are, all of them indented alike.</summary>
+    private static bool Holds(string source, string code)
+    {
+        foreach (var indent in new[] { "", "    ", "        " })
+        {
+            var lines = code.TrimEnd('\n').Split('\n').Select(line => line.Length == 0 ? line : indent + line);
+            if (("\n" + source).Contains("\n" + string.Join('\n', lines) + "\n", StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private static string Text(params string[] path) => File.ReadAllText(Repository.At(path)).ReplaceLineEndings("\n");
 
