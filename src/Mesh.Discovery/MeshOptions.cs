@@ -101,6 +101,13 @@ public sealed class OutboundOptions
     /// <summary>What becomes of calls to hosts that the mesh does not know. Default: they pass through.</summary>
     public UnknownHosts UnknownHosts { get; set; }
 
+    /// <summary>
+    /// For a call to a host that the mesh does not know, until the response's headers: takes the place of
+    /// <see cref="HttpClient.Timeout"/>, which is infinite on meshed clients unless the application sets it. Zero: none.
+    /// Default 100 s, as a client without a mesh has it.
+    /// </summary>
+    public TimeSpan UnknownHostTimeout { get; set; } = TimeSpan.FromSeconds(100);
+
     /// <summary>How long the first call to a service waits for its first endpoints. Default 5 s.</summary>
     public TimeSpan FirstViewTimeout { get; set; } = TimeSpan.FromSeconds(5);
 

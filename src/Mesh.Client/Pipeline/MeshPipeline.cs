@@ -117,7 +117,7 @@ internal sealed partial class MeshPipeline
 
                     if (view.IsPassThrough)
                     {
-                        response = await PassThroughAsync(request, destination, client, start, total, cancel).ConfigureAwait(false);
+                        response = await PassThroughAsync(request, destination.Name, client, start, total, cancel).ConfigureAwait(false);
                         Answer(response, original, route, arm);
                         _telemetry.Completed(activity, service, original, response, _time.GetElapsedTime(start));
                         goto Done;
@@ -127,7 +127,7 @@ internal sealed partial class MeshPipeline
                 var limit = Limit(total, perTry, start, attemptStart);
                 if (limit == TimeSpan.Zero)
                 {
-                    throw TooLate(destination, original, start, total, attempt, lastError);
+                    throw TooLate(destination.Name, original, start, total, attempt, lastError);
                 }
 
                 var picker = _pickers.Get(view);
@@ -233,7 +233,7 @@ internal sealed partial class MeshPipeline
                     {
                         if (failure == AttemptFailure.TimedOut)
                         {
-                            throw TooLate(destination, original, start, limit, attempt + 1, lastError);
+                            throw TooLate(destination.Name, original, start, limit, attempt + 1, lastError);
                         }
 
                         ExceptionDispatchInfo.Throw(lastError!);
@@ -367,7 +367,7 @@ internal sealed partial class MeshPipeline
 
     /// <summary>Istio's PASSTHROUGH: the client's own handler dials the address as it is; the total timeout still holds.</summary>
     private async Task<HttpResponseMessage> PassThroughAsync(
-        HttpRequestMessage request, DestinationState destination, MeshHandler client, long start, TimeSpan total, CancellationToken cancel)
+        HttpRequestMessage request, string target, MeshHandler client, long start, TimeSpan total, CancellationToken cancel)
     {
         if (total <= TimeSpan.Zero)
         {
@@ -385,7 +385,7 @@ internal sealed partial class MeshPipeline
         }
         catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
         {
-            throw TooLate(destination, request, start, total, 1, e);
+            throw TooLate(target, request, start, total, 1, e);
         }
         catch (OperationCanceledException e) when (cancel.IsCancellationRequested)
         {
@@ -411,7 +411,7 @@ internal sealed partial class MeshPipeline
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw TooLate(destination, request, start, total, 0, e);
+            throw TooLate(destination.Name, request, start, total, 0, e);
         }
 
         var view = destination.View;
@@ -441,7 +441,7 @@ internal sealed partial class MeshPipeline
         }
 
         return _options.UnknownHosts == UnknownHosts.Allow
-            ? await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false)
+            ? await PassThroughAsync(request, host, client, _time.GetTimestamp(), _options.UnknownHostTimeout, cancel).ConfigureAwait(false)
             : throw new UnknownHostException(host);
     }
 
@@ -465,8 +465,8 @@ internal sealed partial class MeshPipeline
             + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
 
     private DeadlineExceededException TooLate(
-        DestinationState destination, HttpRequestMessage request, long start, TimeSpan limit, int attempts, Exception? last) =>
-        new($"{request.Method} {request.RequestUri}: no response from {destination.Name} within {limit.TotalSeconds:0.###} s "
+        string target, HttpRequestMessage request, long start, TimeSpan limit, int attempts, Exception? last) =>
+        new($"{request.Method} {request.RequestUri}: no response from {target} within {limit.TotalSeconds:0.###} s "
             + $"(attempt {attempts}, {_time.GetElapsedTime(start).TotalSeconds:0.###} s in all).", last);
 
     private static partial class Log

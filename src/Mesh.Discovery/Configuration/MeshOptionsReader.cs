@@ -110,6 +110,7 @@ internal static class MeshOptionsReader
 
         options.UnknownHosts = outbound.Find("unknownHosts")?.OneOf(
             ("Allow", UnknownHosts.Allow), ("Refuse", UnknownHosts.Refuse)) ?? options.UnknownHosts;
+        options.UnknownHostTimeout = outbound.Duration("unknownHostTimeout") ?? options.UnknownHostTimeout;
         options.FirstViewTimeout = outbound.Duration("firstViewTimeout") ?? options.FirstViewTimeout;
         options.Timeout = outbound.Duration("timeout") ?? options.Timeout;
         options.PerTryTimeout = outbound.Duration("perTryTimeout") ?? options.PerTryTimeout;

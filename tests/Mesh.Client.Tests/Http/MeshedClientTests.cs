@@ -240,6 +240,7 @@ public sealed class MeshedClientTests
         Assert.Equal(1, options.Weight);
         Assert.Equal(["File"], options.Discovery.Providers);
         Assert.Equal(UnknownHosts.Allow, options.Outbound.UnknownHosts);
+        Assert.Equal(TimeSpan.FromSeconds(100), options.Outbound.UnknownHostTimeout);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Outbound.FirstViewTimeout);
         Assert.Equal(TimeSpan.FromSeconds(30), options.Outbound.Timeout);
         Assert.Equal(TimeSpan.FromSeconds(10), options.Outbound.PerTryTimeout);

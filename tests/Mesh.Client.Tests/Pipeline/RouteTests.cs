@@ -278,6 +278,18 @@ public sealed class RouteTests
     }
 
     [Fact]
+    public async Task Send_UnknownHostHangs_EndsAtTheLimitForUnknownHosts()
+    {
+        var own = new OwnHandler { Hangs = true };
+        await using var mesh = await TestMesh.StartAsync(
+            TestMesh.Reviews(""" "Outbound": { "UnknownHostTimeout": "20s" } """), own.Use);
+
+        var error = await Assert.ThrowsAsync<DeadlineExceededException>(() => mesh.Get("http://api.example.com/x"));
+
+        Assert.Contains("no response from api.example.com within 20 s", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Send_PassThrough_GoesToTheClientsOwnHandlerWithWhatTheRouteChanges()
     {
         var own = new OwnHandler();

@@ -17,7 +17,7 @@ internal static class ConfigurationSamples
             },
             "Config": { "Files": [ "mesh/*.yaml" ], "Strict": true, "MaxFileSize": 1048576, "PollInterval": "00:00:01" },
             "Outbound": {
-              "UnknownHosts": "Refuse", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
+              "UnknownHosts": "Refuse", "UnknownHostTimeout": "20s", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
               "ConnectTimeout": "2s", "RetryAttempts": 1
             },
             "Drain": { "Delay": "5s" },

@@ -131,6 +131,7 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(options.Config.MaxFileSize.ToString(), Default("Config:MaxFileSize"));
         Assert.Equal(options.Config.PollInterval, Duration("Config:PollInterval"));
         Assert.Equal(options.Outbound.UnknownHosts.ToString(), Default("Outbound:UnknownHosts"));
+        Assert.Equal(options.Outbound.UnknownHostTimeout, Duration("Outbound:UnknownHostTimeout"));
         Assert.Equal(options.Outbound.FirstViewTimeout, Duration("Outbound:FirstViewTimeout"));
         Assert.Equal(options.Outbound.Timeout, Duration("Outbound:Timeout"));
         Assert.Equal(options.Outbound.PerTryTimeout, Duration("Outbound:PerTryTimeout"));
