@@ -14,6 +14,10 @@ switch (args)
         return await LoadCommand.RunAsync();
     case ["load-server"]:
         return await LoadServer.RunAsync();
+    case ["startup", ..]:
+        return await StartupCommand.RunAsync();
+    case ["startup-server", var kind]:
+        return await StartupCommand.RunServerAsync(kind);
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

@@ -14,7 +14,12 @@ namespace Mesh.Client.Http;
 internal sealed partial class MeshHandlerFilter(IServiceProvider services, MeshedClients meshed, ILogger<MeshHandlerFilter> logger)
     : IHttpMessageHandlerBuilderFilter
 {
-    private static readonly string[] s_replaced = ["ResilienceHandler", "ResolvingHttpDelegatingHandler"];
+    /// <summary>By name, since they are in packages that we do not depend on; with the namespace, since an application may have its own.</summary>
+    private static readonly string[] s_replaced =
+    [
+        "Microsoft.Extensions.Http.Resilience.ResilienceHandler",
+        "Microsoft.Extensions.ServiceDiscovery.Http.ResolvingHttpDelegatingHandler",
+    ];
 
     public Action<HttpMessageHandlerBuilder> Configure(Action<HttpMessageHandlerBuilder> next) => builder =>
     {
@@ -26,11 +31,11 @@ internal sealed partial class MeshHandlerFilter(IServiceProvider services, Meshe
 
         for (var i = builder.AdditionalHandlers.Count - 1; i >= 0; i--)
         {
-            var type = builder.AdditionalHandlers[i].GetType().Name;
-            if (s_replaced.Contains(type))
+            var type = builder.AdditionalHandlers[i].GetType();
+            if (s_replaced.Contains(type.FullName))
             {
                 builder.AdditionalHandlers.RemoveAt(i);
-                Log.Replaced(logger, builder.Name ?? "", type);
+                Log.Replaced(logger, builder.Name ?? "", type.Name);
             }
         }
 

@@ -27,8 +27,6 @@ internal static class AttemptFailures
 
     public static AttemptFailure Classify(Exception exception) => exception switch
     {
-        // The endpoint was retired between pick and send.
-        ObjectDisposedException => AttemptFailure.Unsent,
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
             or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError } => AttemptFailure.Unsent,
         HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => AttemptFailure.Refused,

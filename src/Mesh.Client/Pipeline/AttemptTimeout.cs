@@ -6,6 +6,9 @@ internal sealed class AttemptTimeout(AttemptTimeouts owner)
     public const long Idle = long.MaxValue;
     public const long Expired = long.MinValue;
 
+    /// <summary>The deadline of an attempt that has none.</summary>
+    public const long Never = long.MaxValue - 1;
+
     private readonly CancellationTokenSource _source = new();
     private ITimer? _timer;
     private long _deadline = Idle;
@@ -18,7 +21,7 @@ internal sealed class AttemptTimeout(AttemptTimeouts owner)
     /// <summary>Whether the limit has passed, and not the caller cancelled.</summary>
     public bool HasExpired => Volatile.Read(ref _deadline) == Expired;
 
-    public bool IsUnderWay => Volatile.Read(ref _deadline) is not (Idle or Expired);
+    public bool IsUnderWay => Volatile.Read(ref _deadline) is not (Idle or Expired or Never);
 
     /// <summary>Where the common timer finds it; below zero while it does not watch it.</summary>
     public int Slot { get; set; } = -1;
@@ -47,22 +50,15 @@ internal sealed class AttemptTimeout(AttemptTimeouts owner)
     public bool TryStop() => Interlocked.CompareExchange(ref _deadline, Idle, _started) == _started;
 
     /// <summary>Makes it fit for another attempt; false if its token is spent. One with a timer of its own is not kept: the timer may be running now.</summary>
-    public bool TryReset()
-    {
-        if (_timer is null)
-        {
-            return _source.TryReset();
-        }
+    public bool TryReset() => _timer is null && _source.TryReset();
 
-        _timer.Dispose();
-        return false;
-    }
+    public void StopTimer() => _timer?.Dispose();
 
-    /// <summary>Expires if it is time; whether an attempt is still under way.</summary>
+    /// <summary>Expires if it is time; whether there is still a deadline to come.</summary>
     public bool Look(long now)
     {
         var deadline = Volatile.Read(ref _deadline);
-        if (deadline is Idle or Expired)
+        if (deadline is Idle or Expired or Never)
         {
             return false;
         }

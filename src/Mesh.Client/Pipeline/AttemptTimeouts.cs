@@ -60,13 +60,15 @@ internal sealed class AttemptTimeouts : IDisposable
             timeout = new AttemptTimeout(this);
         }
 
-        if (limit == Timeout.InfiniteTimeSpan)
+        var ticks = limit == Timeout.InfiniteTimeSpan
+            ? long.MaxValue
+            : (long)(limit.Ticks * (double)_time.TimestampFrequency / TimeSpan.TicksPerSecond);
+        if (ticks >= AttemptTimeout.Never - now)
         {
-            timeout.Start(long.MaxValue - 1);
+            timeout.Start(AttemptTimeout.Never);
             return timeout;
         }
 
-        var ticks = (long)(limit.Ticks * (double)_time.TimestampFrequency / TimeSpan.TicksPerSecond);
         timeout.Start(now + ticks);
         if (ticks < _shortest)
         {
@@ -123,6 +125,9 @@ internal sealed class AttemptTimeouts : IDisposable
                 timeout.Slot = slot;
                 _watched[slot] = timeout;
             }
+
+            // Its place must be seen before it looks whether the timer is going.
+            Interlocked.MemoryBarrier();
         }
 
         if (Volatile.Read(ref _isTicking) == 0 && Interlocked.Exchange(ref _isTicking, 1) == 0)
@@ -133,12 +138,14 @@ internal sealed class AttemptTimeouts : IDisposable
 
     private void Forget(AttemptTimeout timeout)
     {
+        timeout.StopTimer();
         if (timeout.Slot >= 0)
         {
             lock (_lock)
             {
                 _watched[timeout.Slot] = null;
                 _free.Push(timeout.Slot);
+                timeout.Slot = -1;
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Runtime.ExceptionServices;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
@@ -33,6 +34,9 @@ internal sealed partial class MeshPipeline
 {
     /// <summary>Linkerd: bodies above 64 KiB are not sent twice.</summary>
     private const long ReplayCap = 64 * 1024;
+
+    /// <summary>As far as a timer reaches.</summary>
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromDays(24);
 
     private readonly MeshRuntime _runtime;
     private readonly PickerCache _pickers;
@@ -77,162 +81,196 @@ internal sealed partial class MeshPipeline
         var start = _time.GetTimestamp();
         var decision = service.Routes.Decide(original, _random);
         using var activity = _telemetry.Start(service, decision);
-        if (decision.Arm is not { } arm)
+        HttpResponseMessage? response = null;
+        try
         {
-            var own = decision.Route is { } answering
-                ? RouteAnswers.Create(answering, original)
-                : throw NoRoute(service, original, start);
-            _telemetry.Completed(activity, service, original, own, null, _time.GetElapsedTime(start));
-            return client.FollowsRedirects && Redirects.IsRedirect(own)
-                ? await FollowAsync(original, own, client, cancel).ConfigureAwait(false)
-                : own;
-        }
-
-        var route = decision.Route!;
-        var destination = arm.Destination.ForPort(original.RequestUri!.Port);
-        var request = route.ChangesRequest ? Change(original, decision) : original;
-        var retries = route.Retries;
-        var (total, perTry) = Timeouts(route, original);
-
-        EndpointState[] tried = [];
-        Exception? lastError = null;
-        string? cookie = null;
-        var attemptStart = start;
-        for (var attempt = 0; ; attempt++)
-        {
-            var view = destination.View;
-            if (view.Endpoints.Length == 0)
+            if (decision.Arm is not { } arm)
             {
-                if (view.IsPassThrough)
+                response = decision.Route is { } answering ? RouteAnswers.Create(answering, original) : throw NoRoute(service, original);
+                _telemetry.Completed(activity, service, original, response, _time.GetElapsedTime(start));
+                goto Done;
+            }
+
+            var route = decision.Route!;
+            var destination = arm.Destination.ForPort(original.RequestUri!.Port);
+            var request = route.ChangesRequest ? Change(original, decision) : original;
+            var retries = route.Retries;
+            var (total, perTry) = Timeouts(route, original);
+
+            // Looked up only where the transport would add one: a request without headers has no collection of them yet.
+            var keepsTrace = Activity.Current is null || request.Headers.NonValidated.Contains("traceparent");
+
+            EndpointState[] tried = [];
+            Exception? lastError = null;
+            string? cookie = null;
+            var attemptStart = start;
+            for (var attempt = 0; ; attempt++)
+            {
+                var view = destination.View;
+                if (view.Endpoints.Length == 0)
                 {
-                    return await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false);
+                    if (!view.IsPassThrough)
+                    {
+                        view = await WaitForViewAsync(destination, original, start, total, cancel).ConfigureAwait(false);
+                        attemptStart = _time.GetTimestamp();
+                    }
+
+                    if (view.IsPassThrough)
+                    {
+                        response = await PassThroughAsync(request, destination, client, start, total, cancel).ConfigureAwait(false);
+                        Answer(response, original, route, arm);
+                        _telemetry.Completed(activity, service, original, response, _time.GetElapsedTime(start));
+                        goto Done;
+                    }
                 }
 
-                view = await WaitForViewAsync(destination, original, start, lastError, cancel).ConfigureAwait(false);
-            }
+                var limit = Limit(total, perTry, start, attemptStart);
+                if (limit == TimeSpan.Zero)
+                {
+                    throw TooLate(destination, original, start, total, attempt, lastError);
+                }
 
-            var limit = Limit(total, perTry, start, attempt);
-            if (limit == TimeSpan.Zero)
-            {
-                throw TooLate(destination, original, start, total, attempt, lastError);
-            }
+                var picker = _pickers.Get(view);
+                if (attempt == 0)
+                {
+                    cookie ??= picker.CreateAffinityCookie(request);
+                }
 
-            var picker = _pickers.Get(view);
-            if (attempt == 0)
-            {
-                cookie = picker.CreateAffinityCookie(request);
-            }
+                var endpoint = picker.Pick(new PickContext(request, tried));
 
-            var endpoint = picker.Pick(new PickContext(request, tried));
-            if (attempt > 0)
-            {
-                attemptStart = _time.GetTimestamp();
-            }
+                // A caller that is gone already is not worth a connection.
+                cancel.ThrowIfCancellationRequested();
+                endpoint.Enter();
+                var timeout = _timeouts.Rent(limit, attemptStart);
+                var registration = cancel.UnsafeRegister(static state => ((AttemptTimeout)state!).Cancel(), timeout);
+                AttemptFailure failure;
+                try
+                {
+                    response = await _transport.Get(endpoint).SendAsync(request, timeout.Token).ConfigureAwait(false);
+                    failure = AttemptFailure.Final;
+                }
+                catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
+                {
+                    failure = AttemptFailure.TimedOut;
+                    lastError = e;
+                }
+                catch (ObjectDisposedException) when (endpoint.IsRetired && !ReferenceEquals(view, destination.View))
+                {
+                    // Retired between pick and send, so nothing was sent: no failed attempt, only a pick that came too late.
+                    endpoint.Leave();
+                    attemptStart = _time.GetTimestamp();
+                    attempt--;
+                    continue;
+                }
+                catch (Exception e) when (!cancel.IsCancellationRequested && AttemptFailures.Classify(e) != AttemptFailure.Final)
+                {
+                    failure = AttemptFailures.Classify(e);
+                    lastError = e;
+                }
+                catch (Exception e)
+                {
+                    endpoint.Leave();
+                    if (picker.MeasuresLatency)
+                    {
+                        var now = _time.GetTimestamp();
+                        picker.OnCompleted(
+                            endpoint, new AttemptOutcome(_time.GetElapsedTime(attemptStart, now), !cancel.IsCancellationRequested, now));
+                    }
 
-            // A caller that is gone already is not worth a connection.
-            cancel.ThrowIfCancellationRequested();
-            endpoint.Enter();
-            var timeout = _timeouts.Rent(limit, attemptStart);
-            var registration = cancel.UnsafeRegister(static state => ((AttemptTimeout)state!).Cancel(), timeout);
-            HttpResponseMessage? response = null;
-            AttemptFailure failure;
-            try
-            {
-                response = await _transport.Get(endpoint).SendAsync(request, timeout.Token).ConfigureAwait(false);
-                failure = AttemptFailure.Final;
-            }
-            catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
-            {
-                failure = AttemptFailure.TimedOut;
-                lastError = e;
-            }
-            catch (Exception e) when (!cancel.IsCancellationRequested && AttemptFailures.Classify(e) != AttemptFailure.Final)
-            {
-                failure = AttemptFailures.Classify(e);
-                lastError = e;
-            }
-            catch (Exception e)
-            {
-                endpoint.Leave();
+                    // The caller knows its own token, not the attempt's.
+                    if (e is OperationCanceledException && cancel.IsCancellationRequested)
+                    {
+                        throw new TaskCanceledException(e.Message, e, cancel);
+                    }
+
+                    throw;
+                }
+                finally
+                {
+                    registration.Dispose();
+
+                    // While a body may still be on its way, its sender holds the token.
+                    _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
+                }
+
+                var end = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
                 if (picker.MeasuresLatency)
                 {
-                    var now = _time.GetTimestamp();
                     picker.OnCompleted(
-                        endpoint, new AttemptOutcome(_time.GetElapsedTime(attemptStart, now), !cancel.IsCancellationRequested, now));
+                        endpoint,
+                        new AttemptOutcome(_time.GetElapsedTime(attemptStart, end), response is null || CannotServe(response), end));
                 }
 
-                _telemetry.Completed(activity, service, original, null, e, _time.GetElapsedTime(start));
-                throw;
-            }
-            finally
-            {
-                registration.Dispose();
-
-                // While a body may still be on its way, its sender holds the token.
-                _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
-            }
-
-            var end = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
-            if (picker.MeasuresLatency)
-            {
-                picker.OnCompleted(
-                    endpoint,
-                    new AttemptOutcome(_time.GetElapsedTime(attemptStart, end), response is null || CannotServe(response), end));
-            }
-
-            if (response is not null)
-            {
-                var isGood = (int)response.StatusCode < 400 && (retries.Conditions & RetryConditions.Grpc) == 0;
-                if (isGood || attempt >= retries.Attempts || !RetryDecision.Allows(retries, response, request)
-                    || !await PrepareRetryAsync(request, destination, endpoint, AttemptFailure.Final, attempt, total, start, view, cancel)
-                        .ConfigureAwait(false))
+                var pause = TimeSpan.Zero;
+                if (response is not null)
                 {
-                    Finish(response, endpoint, original, route, arm);
-                    if (cookie is not null)
+                    var isGood = (int)response.StatusCode < 400 && (retries.Conditions & RetryConditions.Grpc) == 0;
+                    if (isGood || attempt >= retries.Attempts || !RetryDecision.Allows(retries, response, request)
+                        || !CanRetry(request, destination, endpoint, AttemptFailure.Final, attempt, total, start, view, out pause))
                     {
-                        response.Headers.TryAddWithoutValidation("Set-Cookie", cookie);
+                        Track(response, endpoint, original);
+                        Answer(response, original, route, arm);
+                        if (cookie is not null)
+                        {
+                            response.Headers.TryAddWithoutValidation("Set-Cookie", cookie);
+                        }
+
+                        _telemetry.Completed(activity, service, original, response, _time.GetElapsedTime(start, end));
+                        goto Done;
                     }
 
-                    _telemetry.Completed(activity, service, original, response, null, _time.GetElapsedTime(start, end));
-                    return client.FollowsRedirects && Redirects.IsRedirect(response)
-                        ? await FollowAsync(original, response, client, cancel).ConfigureAwait(false)
-                        : response;
+                    // Before the pause: meanwhile neither the count nor the connection is held.
+                    response.Dispose();
+                    response = null;
+                    endpoint.Leave();
+                    lastError = null;
                 }
-
-                response.Dispose();
-                endpoint.Leave();
-                lastError = null;
-            }
-            else
-            {
-                endpoint.Leave();
-                if (attempt >= retries.Attempts || !RetryDecision.Allows(retries, failure, request)
-                    || !await PrepareRetryAsync(request, destination, endpoint, failure, attempt, total, start, view, cancel)
-                        .ConfigureAwait(false))
+                else
                 {
-                    var error = failure == AttemptFailure.TimedOut
-                        ? TooLate(destination, original, start, limit, attempt + 1, lastError)
-                        : null;
-                    _telemetry.Completed(activity, service, original, null, error ?? lastError!, _time.GetElapsedTime(start));
-                    if (error is not null)
+                    endpoint.Leave();
+                    if (attempt >= retries.Attempts || !RetryDecision.Allows(retries, failure, request)
+                        || !CanRetry(request, destination, endpoint, failure, attempt, total, start, view, out pause))
                     {
-                        throw error;
+                        if (failure == AttemptFailure.TimedOut)
+                        {
+                            throw TooLate(destination, original, start, limit, attempt + 1, lastError);
+                        }
+
+                        ExceptionDispatchInfo.Throw(lastError!);
                     }
-
-                    System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(lastError!);
                 }
-            }
 
-            tried = [.. tried, endpoint];
-            _telemetry.Retrying(service, activity);
+                tried = [.. tried, endpoint];
+                if (pause > TimeSpan.Zero)
+                {
+                    await Task.Delay(pause, _time, cancel).ConfigureAwait(false);
+                }
+
+                if (!keepsTrace)
+                {
+                    // The transport put its own trace context there for the first attempt; the next one gets a new one.
+                    request.Headers.Remove("traceparent");
+                    request.Headers.Remove("tracestate");
+                }
+
+                _telemetry.Retrying(service, activity);
+                attemptStart = _time.GetTimestamp();
+            }
         }
+        catch (Exception e) when (_telemetry.Failed(activity, service, original, e, _time.GetElapsedTime(start)))
+        {
+            throw;
+        }
+
+    Done:
+        return client.FollowsRedirects && Redirects.IsRedirect(response)
+            ? await FollowAsync(original, response, client, cancel).ConfigureAwait(false)
+            : response;
     }
 
-    /// <summary>Hands the answer over: in flight until its body is read, headers changed as the route says.</summary>
-    private static void Finish(
-        HttpResponseMessage response, EndpointState endpoint, HttpRequestMessage original, Route route, RouteArm arm)
+    /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
+    private static void Track(HttpResponseMessage response, EndpointState endpoint, HttpRequestMessage original)
     {
-        response.RequestMessage = original;
         if (response.Content.Headers.ContentLength == 0 || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         {
@@ -242,7 +280,12 @@ internal sealed partial class MeshPipeline
         {
             response.Content = new TrackedContent(response.Content, endpoint);
         }
+    }
 
+    /// <summary>Makes it the answer to what the caller has sent, with the headers that the route gives it.</summary>
+    private static void Answer(HttpResponseMessage response, HttpRequestMessage original, Route route, RouteArm arm)
+    {
+        response.RequestMessage = original;
         arm.ResponseHeaders?.Apply(response);
         route.ResponseHeaders?.Apply(response);
     }
@@ -282,12 +325,12 @@ internal sealed partial class MeshPipeline
     }
 
     /// <summary>How long the next attempt may take; zero if the time is over, infinite if there is no limit.</summary>
-    private TimeSpan Limit(TimeSpan total, TimeSpan perTry, long start, int attempt)
+    private TimeSpan Limit(TimeSpan total, TimeSpan perTry, long start, long now)
     {
         var left = total;
-        if (total > TimeSpan.Zero && attempt > 0)
+        if (total > TimeSpan.Zero && now != start)
         {
-            left = total - _time.GetElapsedTime(start);
+            left = total - _time.GetElapsedTime(start, now);
             if (left <= TimeSpan.Zero)
             {
                 return TimeSpan.Zero;
@@ -299,57 +342,89 @@ internal sealed partial class MeshPipeline
             : left;
     }
 
-    /// <summary>Whether another attempt can be made; if so, after the pause.</summary>
-    private async ValueTask<bool> PrepareRetryAsync(
+    /// <summary>Whether another attempt can be made, and after what pause.</summary>
+    private bool CanRetry(
         HttpRequestMessage request, DestinationState destination, EndpointState endpoint, AttemptFailure failure, int attempt,
-        TimeSpan total, long start, DestinationView view, CancellationToken cancel)
+        TimeSpan total, long start, DestinationView view, out TimeSpan pause)
     {
+        pause = failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length
+            ? TimeSpan.Zero
+            : RetryDecision.Backoff(attempt + 1, _random.NextDouble());
         if (failure != AttemptFailure.Unsent && !RetryDecision.CanReplay(request.Content, ReplayCap))
         {
             Log.BodyNotReplayable(_logger, request.Method.Method, destination.Name, ReplayCap);
             return false;
         }
 
-        // The transport put its own trace context there for the first attempt; the next one gets a new one.
-        if (Activity.Current is not null)
-        {
-            request.Headers.Remove("traceparent");
-            request.Headers.Remove("tracestate");
-        }
-
-        Log.Retrying(_logger, destination.Name, endpoint.Id, failure, attempt + 1);
-        if (failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length)
-        {
-            return true;
-        }
-
-        var pause = RetryDecision.Backoff(attempt + 1, _random.NextDouble());
         if (total > TimeSpan.Zero && _time.GetElapsedTime(start) + pause >= total)
         {
             return false;
         }
 
-        await Task.Delay(pause, _time, cancel).ConfigureAwait(false);
+        Log.Retrying(_logger, destination.Name, endpoint.Id, failure, attempt + 1);
         return true;
     }
 
-    private async ValueTask<DestinationView> WaitForViewAsync(
-        DestinationState destination, HttpRequestMessage request, long start, Exception? last, CancellationToken cancel)
+    /// <summary>Istio's PASSTHROUGH: the client's own handler dials the address as it is; the total timeout still holds.</summary>
+    private async Task<HttpResponseMessage> PassThroughAsync(
+        HttpRequestMessage request, DestinationState destination, MeshHandler client, long start, TimeSpan total, CancellationToken cancel)
     {
-        await _runtime.WaitForEndpointsAsync(destination, cancel).ConfigureAwait(false);
+        if (total <= TimeSpan.Zero)
+        {
+            return await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false);
+        }
+
+        var timeout = _timeouts.Rent(total, start);
+        var response = default(HttpResponseMessage);
+        try
+        {
+            using (cancel.UnsafeRegister(static state => ((AttemptTimeout)state!).Cancel(), timeout))
+            {
+                return response = await client.PassThrough.SendAsync(request, timeout.Token).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
+        {
+            throw TooLate(destination, request, start, total, 1, e);
+        }
+        catch (OperationCanceledException e) when (cancel.IsCancellationRequested)
+        {
+            throw new TaskCanceledException(e.Message, e, cancel);
+        }
+        finally
+        {
+            _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
+        }
+    }
+
+    /// <summary>Waits for the first endpoints, but not beyond the request's own time.</summary>
+    private async ValueTask<DestinationView> WaitForViewAsync(
+        DestinationState destination, HttpRequestMessage request, long start, TimeSpan total, CancellationToken cancel)
+    {
+        using var limit = total > TimeSpan.Zero
+            ? new CancellationTokenSource(TimeSpan.FromTicks(Math.Min(total.Ticks, s_longestWait.Ticks)), _time)
+            : new CancellationTokenSource();
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        try
+        {
+            await _runtime.WaitForEndpointsAsync(destination, waiting.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        {
+            throw TooLate(destination, request, start, total, 0, e);
+        }
+
         var view = destination.View;
-        if (view.Endpoints.Length > 0)
+        if (view.Endpoints.Length > 0 || view.IsPassThrough)
         {
             return view;
         }
 
         var all = destination.Service.Endpoints.Length;
         var known = all == 0 ? "the service has none at all" : $"the service has {all}, none of which fits";
-        var error = new NoHealthyEndpointException(
+        throw new NoHealthyEndpointException(
             destination.Name,
             $"{request.Method} {request.RequestUri}: the destination {destination.Name} has no endpoint that may take traffic ({known}).");
-        _telemetry.Completed(null, destination.Service, request, null, last ?? error, _time.GetElapsedTime(start));
-        throw error;
     }
 
     private async Task<HttpResponseMessage> SendUnknownAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel)
@@ -384,14 +459,10 @@ internal sealed partial class MeshPipeline
         return response;
     }
 
-    private NoRouteException NoRoute(ServiceState service, HttpRequestMessage request, long start)
-    {
-        var error = new NoRouteException(service.Name.ToString(),
+    private static NoRouteException NoRoute(ServiceState service, HttpRequestMessage request) =>
+        new(service.Name.ToString(),
             $"{request.Method} {request.RequestUri}: none of the {service.Routes.Routes.Length} routes of {service.Name} "
             + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
-        _telemetry.Completed(null, service, request, null, error, _time.GetElapsedTime(start));
-        return error;
-    }
 
     private DeadlineExceededException TooLate(
         DestinationState destination, HttpRequestMessage request, long start, TimeSpan limit, int attempts, Exception? last) =>

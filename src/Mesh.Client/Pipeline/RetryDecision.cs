@@ -63,7 +63,9 @@ internal static class RetryDecision
     {
         null => true,
         ByteArrayContent or ReadOnlyMemoryContent or JsonContent => (content.Headers.ContentLength ?? 0) <= cap,
-        StreamContent => content.Headers.ContentLength <= cap,
+
+        // A length may have been set by hand, so the stream itself is asked.
+        StreamContent => content.Headers.ContentLength <= cap && content.ReadAsStream().CanSeek,
         _ => false,
     };
 

@@ -40,26 +40,28 @@ internal sealed class MeshClientTelemetry
         activity?.AddEvent(new ActivityEvent("retry"));
     }
 
-    /// <summary>Called once for each logical request.</summary>
+    /// <summary>The logical request has a response. This or <see cref="Failed"/> is called, once.</summary>
     public void Completed(
-        Activity? activity, ServiceState service, HttpRequestMessage request, HttpResponseMessage? response, Exception? error, TimeSpan duration)
+        Activity? activity, ServiceState service, HttpRequestMessage request, HttpResponseMessage response, TimeSpan duration)
     {
         if (_duration.Enabled)
         {
-            Record(service, request, response, error, duration);
+            Record(service, request, response, null, duration);
         }
 
-        if (activity is not null)
+        activity?.SetTag("http.response.status_code", (int)response.StatusCode);
+    }
+
+    /// <summary>The logical request has none. Always false, for use as the filter of a catch that handles nothing.</summary>
+    public bool Failed(Activity? activity, ServiceState service, HttpRequestMessage request, Exception error, TimeSpan duration)
+    {
+        if (_duration.Enabled)
         {
-            if (error is not null)
-            {
-                activity.SetStatus(ActivityStatusCode.Error, error.Message);
-            }
-            else
-            {
-                activity.SetTag("http.response.status_code", (int)response!.StatusCode);
-            }
+            Record(service, request, null, error, duration);
         }
+
+        activity?.SetStatus(ActivityStatusCode.Error, error.Message).SetTag("error.type", error.GetType().FullName);
+        return false;
     }
 
     private static Activity? StartCore(ServiceState service, RouteDecision decision)

@@ -63,8 +63,9 @@ internal sealed class SocketsEndpointHandlerFactory(MeshOptions options, TimePro
         private async Task<Stream> AuthenticateAsync(
             NetworkStream stream, SocketsHttpConnectionContext context, CancellationToken cancel)
         {
-            // What is offered must be what the pool will speak.
-            var http2 = context.InitialRequestMessage.Version.Major >= 2;
+            // What is offered must be what the pool will speak: to an http address HTTP/2 only if nothing lower will do.
+            var request = context.InitialRequestMessage;
+            var http2 = request.Version.Major >= 2 && request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
             var tls = new SslStream(stream);
             try
             {

@@ -44,6 +44,9 @@ public sealed class EndpointState
     /// <summary>The client's connections to this endpoint, made at the first attempt.</summary>
     internal IDisposable? Transport;
 
+    /// <summary>Whether no view holds the endpoint any more.</summary>
+    internal bool IsRetired => _retired;
+
     internal void Enter() => Interlocked.Increment(ref _inFlight);
 
     internal void Leave()

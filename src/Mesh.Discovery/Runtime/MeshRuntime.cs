@@ -18,7 +18,7 @@ namespace Mesh.Discovery.Runtime;
 /// are told in the log, and what was good stays (see <see cref="RuleBook"/>). A source or catalog that fails is called
 /// again with a growing pause; nothing that it said before is forgotten.</para>
 /// </remarks>
-internal sealed partial class MeshRuntime : IAsyncDisposable
+internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
 {
     public const string MeterName = "Mesh.Discovery";
 
@@ -217,6 +217,9 @@ internal sealed partial class MeshRuntime : IAsyncDisposable
 
         _stop.Dispose();
     }
+
+    /// <summary>For containers that are disposed synchronously, which refuse services that cannot be.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private async Task WaitAtMostAsync(Task task, TimeSpan atMost, CancellationToken cancel)
     {

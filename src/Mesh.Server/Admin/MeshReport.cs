@@ -7,8 +7,8 @@ using Mesh.Server.Registration;
 namespace Mesh.Server.Admin;
 
 /// <summary>
-/// Puts together what the endpoints under <c>/mesh</c> tell. Rules are named, their content is not shown: header operations
-/// and direct responses may hold secrets.
+/// Puts together what the endpoints under <c>/mesh</c> tell. Of rules it shows where they are from and where they send
+/// calls, but neither what they match nor what they write: header values and direct responses may hold secrets.
 /// </summary>
 internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, DrainState drain)
 {
@@ -99,7 +99,17 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
         Location = status.Rule.Location.ToString(),
         Precedence = status.Precedence,
         InEffect = status.InEffect,
+        Routes = status.Rule is VirtualServiceConfig { Http: var routes } ? [.. routes.Select(Describe)] : null,
     };
+
+    private static RouteReport Describe(RouteConfig route) => new(
+        route.Name,
+        route.Match.Count,
+        route.Redirect is not null ? "redirect"
+            : route.DirectResponse is not null ? "directResponse"
+            : route.Delegate is not null ? "delegate"
+            : "route",
+        [.. route.Route.Select(static arm => new ArmReport(arm.Host, arm.Subset, arm.Port, arm.Weight))]);
 
     private static EndpointReport Describe(EndpointState state)
     {

@@ -46,7 +46,18 @@ internal sealed record RuleReport
     public required string Location { get; init; }
     public required int Precedence { get; init; }
     public required bool InEffect { get; init; }
+
+    /// <summary>Of a VirtualService: what its routes do, in order.</summary>
+    public IReadOnlyList<RouteReport>? Routes { get; init; }
 }
+
+/// <param name="Name">Its name, if it has one.</param>
+/// <param name="Matches">How many entries of its match there are; 0 matches everything.</param>
+/// <param name="Action"><c>route</c>, <c>redirect</c>, <c>directResponse</c> or <c>delegate</c>.</param>
+/// <param name="Destinations">The arms of the split.</param>
+internal sealed record RouteReport(string? Name, int Matches, string Action, IReadOnlyList<ArmReport> Destinations);
+
+internal sealed record ArmReport(string Host, string? Subset, int? Port, int? Weight);
 
 internal sealed record IssueReport(IssueSeverity Severity, string Location, string Message);
 
