@@ -51,7 +51,10 @@ public sealed class RoutingSnippetsTests
     public async Task Reviews_WhateverHappens_IsTold(string? address, string expected)
     {
         using var host = address is null
-            ? Start(RoutingSnippets.MeshAll, ("Mesh:Routes:reviews:0:Route:0:Weight", "1"), ("Mesh:Outbound:FirstViewTimeout", "10ms"))
+            ? Start(
+                RoutingSnippets.MeshAll,
+                ("Mesh:Routes:reviews:0:Route:0:Weight", "1"),
+                ("Mesh:Outbound:FirstViewTimeout", "10ms"))
             : Start(
                 RoutingSnippets.MeshAll,
                 ("Mesh:Services:reviews:Endpoints:0:Address", address),
@@ -99,24 +102,27 @@ public sealed class RoutingSnippetsTests
         return host;
     }
 
-    /// <summary>Endpoints without a network: they tell their host, fail on port 500, and never answer on port 1.</summary>
+    /// <summary>Endpoints without a network: they tell their host, fail on port 500, never answer on port 1.</summary>
     private sealed class AddressTeller : IEndpointHandlerFactory
     {
         public HttpMessageHandler Create(Endpoint endpoint) => endpoint.Address.Port == 1
             ? new Silent()
             : new Answering(
-                endpoint.Address.Host, endpoint.Address.Port == 500 ? HttpStatusCode.InternalServerError : HttpStatusCode.OK);
+                endpoint.Address.Host,
+                endpoint.Address.Port == 500 ? HttpStatusCode.InternalServerError : HttpStatusCode.OK);
     }
 
     private sealed class Answering(string text, HttpStatusCode status) : HttpMessageHandler
     {
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        protected override Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken) =>
             Task.FromResult(new HttpResponseMessage(status) { Content = new StringContent(text) });
     }
 
     private sealed class Silent : HttpMessageHandler
     {
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
         {
             await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
             throw new InvalidOperationException("Nobody completes that task.");
