@@ -14,7 +14,8 @@ internal static class Clone
         while (!File.Exists(Path.Combine(directory.FullName, "Mesh.Library.sln")))
         {
             directory = directory.Parent
-                ?? throw new InvalidOperationException($"There is no Mesh.Library.sln above {AppContext.BaseDirectory}.");
+                ?? throw new InvalidOperationException(
+                    $"There is no Mesh.Library.sln above {AppContext.BaseDirectory}.");
         }
 
         return directory.FullName;

@@ -22,7 +22,8 @@ public sealed class DocumentationTests
 
     [Theory]
     [MemberData(nameof(GoodBlocks), DisableDiscoveryEnumeration = true)]
-    public async Task Block_AsWritten_IsReadAndCompiledWithoutIssues(string page, int line, string language, string text)
+    public async Task Block_AsWritten_IsReadAndCompiledWithoutIssues(
+        string page, int line, string language, string text)
     {
         Assert.True(line > 0, page);
         Assert.Empty(Issues(language, text, out var rules));

@@ -19,6 +19,7 @@ public sealed class RoutingSnippetsTests
         Assert.Equal("10.0.0.1", await TextAsync(clients.CreateClient()));
         Assert.Equal("10.0.0.1", await TextAsync(clients.CreateClient("any")));
         Assert.Equal(Timeout.InfiniteTimeSpan, clients.CreateClient("any").Timeout);
+        Assert.Equal("its own", await TextAsync(clients.CreateClient("metadata")));
         Assert.NotEqual(Timeout.InfiniteTimeSpan, clients.CreateClient("metadata").Timeout);
     }
 
@@ -29,7 +30,7 @@ public sealed class RoutingSnippetsTests
         var clients = host.Services.GetRequiredService<IHttpClientFactory>();
 
         Assert.Equal("10.0.0.1", await TextAsync(clients.CreateClient("reviews")));
-        Assert.NotEqual(Timeout.InfiniteTimeSpan, clients.CreateClient("other").Timeout);
+        Assert.Equal("its own", await TextAsync(clients.CreateClient("other")));
     }
 
     [Fact]
@@ -50,7 +51,10 @@ public sealed class RoutingSnippetsTests
     public async Task Reviews_WhateverHappens_IsTold(string? address, string expected)
     {
         using var host = address is null
-            ? Start(RoutingSnippets.MeshAll, ("Mesh:Routes:reviews:0:Route:0:Weight", "1"), ("Mesh:Outbound:FirstViewTimeout", "10ms"))
+            ? Start(
+                RoutingSnippets.MeshAll,
+                ("Mesh:Routes:reviews:0:Route:0:Weight", "1"),
+                ("Mesh:Outbound:FirstViewTimeout", "10ms"))
             : Start(
                 RoutingSnippets.MeshAll,
                 ("Mesh:Services:reviews:Endpoints:0:Address", address),
@@ -90,32 +94,38 @@ public sealed class RoutingSnippetsTests
             settings.Append((Key: "Mesh:Discovery:Providers:0", Value: "Configuration"))
                 .Select(static one => KeyValuePair.Create(one.Key, (string?)one.Value)));
         builder.Services.AddSingleton<IEndpointHandlerFactory>(new AddressTeller());
+        builder.Services.ConfigureHttpClientDefaults(static client =>
+            client.ConfigurePrimaryHttpMessageHandler(static () => new Answering("its own", HttpStatusCode.OK)));
         mesh(builder);
         var host = builder.Build();
         host.Start();
         return host;
     }
 
-    /// <summary>Endpoints without a network: they tell their host, fail on port 500, and never answer on port 1.</summary>
+    /// <summary>Endpoints without a network: they tell their host, fail on port 500, never answer on port 1.</summary>
     private sealed class AddressTeller : IEndpointHandlerFactory
     {
-        public HttpMessageHandler Create(Endpoint endpoint) => new Handler(endpoint);
+        public HttpMessageHandler Create(Endpoint endpoint) => endpoint.Address.Port == 1
+            ? new Silent()
+            : new Answering(
+                endpoint.Address.Host,
+                endpoint.Address.Port == 500 ? HttpStatusCode.InternalServerError : HttpStatusCode.OK);
+    }
 
-        private sealed class Handler(Endpoint endpoint) : HttpMessageHandler
+    private sealed class Answering(string text, HttpStatusCode status) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.FromResult(new HttpResponseMessage(status) { Content = new StringContent(text) });
+    }
+
+    private sealed class Silent : HttpMessageHandler
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
-            {
-                if (endpoint.Address.Port == 1)
-                {
-                    await new TaskCompletionSource().Task.WaitAsync(cancel);
-                }
-
-                return new HttpResponseMessage(
-                    endpoint.Address.Port == 500 ? HttpStatusCode.InternalServerError : HttpStatusCode.OK)
-                {
-                    Content = new StringContent(endpoint.Address.Host),
-                };
-            }
+            await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
+            throw new InvalidOperationException("Nobody completes that task.");
         }
     }
 }

@@ -3,12 +3,13 @@ using Xunit;
 
 namespace Mesh.IntegrationTests.Docs;
 
-/// <summary>What the README shows is what samples/Quickstart holds, and the links and the code of all pages are good.</summary>
+/// <summary>The README shows what samples/Quickstart holds; the links and the code of all pages are good.</summary>
 public sealed partial class ReadmeTests
 {
     private static readonly Lazy<List<string>> s_sources = new(static () =>
         [.. new[] { "src", "tests", "samples", "benchmarks" }
-            .SelectMany(static folder => Directory.EnumerateFiles(Repository.At(folder), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(static folder =>
+                Directory.EnumerateFiles(Repository.At(folder), "*.cs", SearchOption.AllDirectories))
             .Select(static file => Text(file))]);
 
     [Theory]
