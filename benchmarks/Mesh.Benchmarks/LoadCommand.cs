@@ -14,10 +14,10 @@ namespace Mesh.Benchmarks;
 /// </remarks>
 internal static class LoadCommand
 {
-    private const int Rounds = 15;
+    private const int Rounds = 45;
     private const int InFlight = 32;
     private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan s_round = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan s_round = TimeSpan.FromSeconds(0.5);
 
     public static async Task<int> RunAsync()
     {
@@ -42,7 +42,7 @@ internal static class LoadCommand
     private static async Task<JsonObject> MeasureAsync(string[] addresses)
     {
         var contenders = PipelineContenders.Names.ToDictionary(name => name, name => PipelineContenders.CreateClient(name, addresses));
-        var samples = contenders.Keys.ToDictionary(name => name, _ => new List<(double Rps, double P99, double Cpu)>());
+        var samples = contenders.Keys.ToDictionary(name => name, _ => new List<(double Rps, double P99, double Cpu, double Bytes)>());
         foreach (var client in contenders.Values)
         {
             await RunAsync(client, s_warmUp);
@@ -63,6 +63,7 @@ internal static class LoadCommand
             {
                 ["rps"] = Math.Round(PipelineCommand.Median(values.Select(v => v.Rps))),
                 ["p99_us"] = Math.Round(PipelineCommand.Median(values.Select(v => v.P99))),
+                ["bytes"] = Math.Round(PipelineCommand.Median(values.Select(v => v.Bytes))),
                 ["cpu_us"] = Math.Round(PipelineCommand.Median(values.Select(v => v.Cpu)), 2),
             };
         }
@@ -75,18 +76,21 @@ internal static class LoadCommand
             Math.Round(PipelineCommand.Median(samples[name].Zip(samples["bare"], static (own, bare) => own.Rps / bare.Rps)), 4);
     }
 
-    private static async Task<(double Rps, double P99, double Cpu)> RunAsync(HttpClient client, TimeSpan time)
+    private static async Task<(double Rps, double P99, double Cpu, double Bytes)> RunAsync(HttpClient client, TimeSpan time)
     {
+        var bytes = GC.GetTotalAllocatedBytes();
         var cpu = Environment.CpuUsage.TotalTime;
         var watch = Stopwatch.StartNew();
         var latencies = await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(() => WorkAsync(client, watch, time))));
         var elapsed = watch.Elapsed;
         var used = Environment.CpuUsage.TotalTime - cpu;
+        var allocated = GC.GetTotalAllocatedBytes() - bytes;
         var all = latencies.SelectMany(static l => l).Order().ToArray();
         return (
             all.Length / elapsed.TotalSeconds,
             TimeSpan.FromSeconds(all[(int)(all.Length * 0.99)] / (double)Stopwatch.Frequency).TotalMicroseconds,
-            used.TotalMicroseconds / all.Length);
+            used.TotalMicroseconds / all.Length,
+            (double)allocated / all.Length);
     }
 
     private static async Task<List<long>> WorkAsync(HttpClient client, Stopwatch watch, TimeSpan time)
