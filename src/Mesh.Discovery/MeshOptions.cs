@@ -147,7 +147,7 @@ public sealed class DrainOptions
 /// <summary>The endpoints under <c>/mesh</c>: <c>Mesh:Admin</c>.</summary>
 public sealed class AdminOptions
 {
-    /// <summary>Whether they exist. Default true.</summary>
+    /// <summary>Whether <c>/mesh/config</c> and <c>/mesh/endpoints</c> exist; health and readiness always do. Default true.</summary>
     public bool Enabled { get; set; } = true;
 
     /// <summary>Who may read <c>/mesh/config</c> and <c>/mesh/endpoints</c>. Health and readiness are open to all.</summary>

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Net.Http.Json;
 using Mesh.Discovery.Routing;
 
@@ -57,12 +58,15 @@ internal static class RetryDecision
 
     /// <summary>
     /// Whether the body can be sent a second time: there is none, or it is in memory, or a stream that can seek; at most
-    /// <paramref name="cap"/> bytes. Anything else may be consumed, and some contents then send nothing without a word.
+    /// <paramref name="cap"/> bytes; or JSON, which has no length and is written anew. Anything else may be consumed, and some contents then send nothing without a word.
     /// </summary>
     public static bool CanReplay(HttpContent? content, long cap) => content switch
     {
         null => true,
-        ByteArrayContent or ReadOnlyMemoryContent or JsonContent => (content.Headers.ContentLength ?? 0) <= cap,
+        ByteArrayContent or ReadOnlyMemoryContent => content.Headers.ContentLength <= cap,
+
+        // Written anew from its value each time; a sequence that is not a collection may give its items only once.
+        JsonContent { Value: not IEnumerable or ICollection or string } => true,
 
         // A length may have been set by hand, so the stream itself is asked.
         StreamContent => content.Headers.ContentLength <= cap && content.ReadAsStream().CanSeek,

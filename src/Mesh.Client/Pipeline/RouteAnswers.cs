@@ -28,7 +28,7 @@ internal static class RouteAnswers
         var redirect = route.Redirect!;
         var uri = request.RequestUri!;
         var scheme = redirect.Scheme ?? uri.Scheme;
-        var authority = new UriBuilder(uri.Scheme + "://" + (redirect.Authority ?? request.Headers.Host ?? uri.Authority)) { Scheme = scheme };
+        var authority = new UriBuilder(scheme + "://" + (redirect.Authority ?? request.Headers.Host ?? uri.Authority));
         var port = redirect.Port
             ?? (redirect.DerivePort == "FROM_REQUEST_PORT" ? uri.Port
                 : redirect.DerivePort == "FROM_PROTOCOL_DEFAULT" || redirect.Scheme is not null && redirect.Authority is null ? -1

@@ -68,7 +68,7 @@ internal sealed partial class FileCatalogView
         _round++;
         _now = _time.GetTimestamp();
         _wallNow = _time.GetUtcNow();
-        var late = _lastPoll is { } last && _time.GetElapsedTime(last, _now) > _options.Expiry / 2;
+        var late = _lastPoll is { } last && _time.GetElapsedTime(last, _now) > _options.PollInterval + (_options.Expiry / 2);
         _lastPoll = _now;
         try
         {

@@ -24,7 +24,7 @@ internal sealed record RetryPolicy(
     private static readonly Dictionary<string, RetryConditions> s_words = new(StringComparer.OrdinalIgnoreCase)
     {
         ["5xx"] = RetryConditions.ServerError | RetryConditions.ConnectFailure | RetryConditions.RefusedStream | RetryConditions.Reset,
-        ["gateway-error"] = RetryConditions.GatewayError,
+        ["gateway-error"] = RetryConditions.GatewayError | RetryConditions.ConnectFailure | RetryConditions.RefusedStream | RetryConditions.Reset,
         ["reset"] = RetryConditions.Reset | RetryConditions.ConnectFailure | RetryConditions.RefusedStream,
         ["reset-before-request"] = RetryConditions.ConnectFailure | RetryConditions.RefusedStream,
         ["connect-failure"] = RetryConditions.ConnectFailure,

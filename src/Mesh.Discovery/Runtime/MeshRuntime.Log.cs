@@ -10,10 +10,10 @@ internal sealed partial class MeshRuntime
         [LoggerMessage(101, LogLevel.Error, "Following {Name} failed; what it said before stays in use. Next try in about {Pause}.")]
         public static partial void WatchFailed(ILogger logger, string name, TimeSpan pause, Exception exception);
 
-        [LoggerMessage(102, LogLevel.Error, "Rule refused, the last good one stays in use. {Issue}")]
+        [LoggerMessage(102, LogLevel.Error, "Rule refused; its last good version, if there is one, stays in use. {Issue}")]
         public static partial void RuleRefused(ILogger logger, RuleIssue issue);
 
-        [LoggerMessage(103, LogLevel.Warning, "Rule in use, but: {Issue}")]
+        [LoggerMessage(103, LogLevel.Warning, "Rule warning. {Issue}")]
         public static partial void RuleWarning(ILogger logger, RuleIssue issue);
 
         [LoggerMessage(104, LogLevel.Information, "All rules are good again and in use.")]

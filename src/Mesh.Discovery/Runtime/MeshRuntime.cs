@@ -286,6 +286,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
                 _read.TrySetResult();
             }
         }
+
+        CompleteIfSynced();
     }
 
     private void UseFirstRules()
@@ -544,7 +546,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     {
         lock (_lock)
         {
-            if (_hasRules && _unsynced.Count == 0)
+            if (_hasRules && _unread.Count == 0 && _unsynced.Count == 0)
             {
                 _synced.TrySetResult();
             }

@@ -5,7 +5,8 @@ namespace Mesh.Discovery.Runtime;
 
 /// <summary>
 /// Holds what every source published last, and which of it is in use. A bad document is refused, not the rest: where one
-/// is bad its last good version stays, and where even that does not fit the others any more, all rules stay as they were.
+/// is bad its last good version stays, and where even that does not fit the others any more, the change that
+/// broke it is held back.
 /// </summary>
 /// <remarks>Not safe for concurrent use.</remarks>
 internal sealed class RuleBook(RuleCompiler compiler)
@@ -57,13 +58,15 @@ internal sealed class RuleBook(RuleCompiler compiler)
         }
 
         // Each round replaces the documents that are still bad by their last good version, or leaves them out. A document
-        // that is bad in its last good version too (another one that it refers to has changed) ends the search.
+        // that is bad in its last good version too (another one that it refers to has changed) ends the search: then the
+        // change that broke it must be found.
         while (compiled.Issues.ErrorCount > 0)
         {
             if (!ReplaceBad(candidate, compiled.Issues))
             {
+                var isNew = AcceptOneByOne(candidate, issues);
                 Issues = issues.Issues;
-                return false;
+                return isNew;
             }
 
             compiled = Compile(candidate);
@@ -72,6 +75,50 @@ internal sealed class RuleBook(RuleCompiler compiler)
 
         Issues = issues.Issues;
         return Accept(candidate, compiled);
+    }
+
+    /// <summary>
+    /// Tries each change of its own, so that one that breaks documents which did not change holds back itself and not the
+    /// others. What others refer to comes first when it is added, and last when it is removed.
+    /// </summary>
+    private bool AcceptOneByOne(List<SourcedRule> wanted, IssueList issues)
+    {
+        var isNew = false;
+        foreach (var change in wanted.Where(rule => !_accepted.Exists(good => ReferenceEquals(good.Rule, rule.Rule)))
+            .OrderBy(static rule => Order(rule.Rule)).ToList())
+        {
+            isNew |= TryChange(
+                [.. _accepted.Where(rule => rule.Source != change.Source || !IsSame(rule.Rule, change.Rule)), change], change, issues);
+        }
+
+        foreach (var gone in _accepted.Where(good => !wanted.Exists(rule => rule.Source == good.Source && IsSame(rule.Rule, good.Rule)))
+            .OrderByDescending(static rule => Order(rule.Rule)).ToList())
+        {
+            isNew |= TryChange([.. _accepted.Where(rule => rule != gone)], gone, issues);
+        }
+
+        return isNew;
+
+        static int Order(RuleConfig rule) => rule switch
+        {
+            ServiceEntryConfig => 0,
+            DestinationRuleConfig => 1,
+            VirtualServiceConfig { Hosts.Count: 0 } => 2,
+            _ => 3,
+        };
+    }
+
+    private bool TryChange(List<SourcedRule> rules, SourcedRule change, IssueList issues)
+    {
+        var compiled = Compile(rules);
+        if (compiled.Issues.ErrorCount == 0)
+        {
+            return Accept(rules, compiled);
+        }
+
+        var broken = compiled.Issues.Issues.First(static issue => issue.Severity == IssueSeverity.Error);
+        issues.Add(new RuleIssue(IssueSeverity.Error, change.Rule.Location, $"the change is held back, because of {broken}"));
+        return false;
     }
 
     /// <summary>What is in use comes first, so that of two that clash the newcomer is the one to blame.</summary>

@@ -126,6 +126,7 @@ public sealed class RouteTests
     [InlineData(""" "Authority": "other.example.com" """, "http://other.example.com/old?q=1")]
     [InlineData(""" "Authority": "other.example.com:81" """, "http://other.example.com:81/old?q=1")]
     [InlineData(""" "Port": 8443, "Scheme": "https" """, "https://reviews:8443/old?q=1")]
+    [InlineData(""" "Scheme": "https", "Authority": "other.example.com" """, "https://other.example.com/old?q=1")]
     [InlineData(""" "DerivePort": "FROM_REQUEST_PORT", "Authority": "other" """, "http://other:9080/old?q=1")]
     [InlineData(""" "DerivePort": "FROM_PROTOCOL_DEFAULT" """, "http://reviews/old?q=1")]
     [InlineData(""" "Scheme": "https", "Port": 443 """, "https://reviews/old?q=1")]

@@ -101,7 +101,7 @@ public sealed class FileCatalogViewTests : FileCatalogFixture
 
         for (var round = 0; round < 3; round++)
         {
-            Time.Advance((Options.Expiry / 2) + TimeSpan.FromMilliseconds(1));
+            Time.Advance(Options.PollInterval + (Options.Expiry / 2) + TimeSpan.FromMilliseconds(1));
             Touch(living);
             View.Poll();
         }

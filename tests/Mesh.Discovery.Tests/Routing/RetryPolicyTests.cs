@@ -32,7 +32,7 @@ public class RetryPolicyTests
 
     [Theory]
     [InlineData("5xx", (int)(RetryConditions.ServerError | Unsent | RetryConditions.Reset))]
-    [InlineData("gateway-error", (int)RetryConditions.GatewayError)]
+    [InlineData("gateway-error", (int)(RetryConditions.GatewayError | RetryConditions.ConnectFailure | RetryConditions.RefusedStream | RetryConditions.Reset))]
     [InlineData("reset", (int)(Unsent | RetryConditions.Reset))]
     [InlineData("reset-before-request", (int)Unsent)]
     [InlineData("connect-failure", (int)RetryConditions.ConnectFailure)]

@@ -76,7 +76,7 @@ public class MeshRuntimeRulesTests : RuntimeFixture
         Rules.Publish(Bad("a"), Good("b", "new"));
 
         Assert.Equal(("old", "new"), (Routes("a")[0].Name, Routes("b")[0].Name));
-        Assert.StartsWith("Rule refused, the last good one stays in use. mesh/test.yaml: VirtualService prod/a: route: all weights",
+        Assert.StartsWith("Rule refused; its last good version, if there is one, stays in use. mesh/test.yaml: VirtualService prod/a: route: all weights",
             Assert.Single(Logs(LogLevel.Error)), StringComparison.Ordinal);
         Assert.Equal(1, Rejected);
         Assert.Single(Runtime.Issues);

@@ -85,16 +85,35 @@ public class RuleBookReloadTests
     }
 
     [Fact]
-    public void Compile_DestinationRuleBreaksUnchangedRoutes_EverythingStays()
+    public void Compile_DestinationRuleBreaksUnchangedRoutes_ThatChangeIsHeldBackAndNoOther()
     {
         var route = Rule.Service("a", ["a"], Rule.Route("old", Rule.To("a", "v1")));
         Begin(route, Rule.Destination("a", "v1", "v2"));
-        var before = _book.Compiled;
 
-        Assert.False(Publish(route, Rule.Destination("a", "v2"), Good("b")));
+        Assert.True(Publish(route, Rule.Destination("a", "v2"), Good("b")));
 
-        Assert.Same(before, _book.Compiled);
-        Assert.Contains("'v1' of 'a.prod.svc.cluster.local' is not defined; defined are v2", Assert.Single(_book.Issues).Message, StringComparison.Ordinal);
+        Assert.Contains("a=old", Show(), StringComparison.Ordinal);
+        Assert.Contains("b=", Show(), StringComparison.Ordinal);
+        Assert.Equal(2, _book.Issues.Count);
+        Assert.Contains("'v1' of 'a.prod.svc.cluster.local' is not defined; defined are v2", _book.Issues[0].Message, StringComparison.Ordinal);
+        Assert.StartsWith("the change is held back, because of ", _book.Issues[1].Message, StringComparison.Ordinal);
+
+        // The same again, with one more good change: nothing is frozen.
+        Assert.True(Publish(route, Rule.Destination("a", "v2"), Good("b", "newer")));
+        Assert.Contains("b=newer", Show(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compile_RemovedDestinationRuleIsStillReferredTo_Stays()
+    {
+        var route = Rule.Service("a", ["a"], Rule.Route("old", Rule.To("a", "v1")));
+        Begin(route, Rule.Destination("a", "v1"), Good("b"));
+
+        Assert.True(Publish(route, Good("b", "newer")));
+
+        Assert.Contains("a=old", Show(), StringComparison.Ordinal);
+        Assert.Contains("b=newer", Show(), StringComparison.Ordinal);
+        Assert.Contains(_book.Issues, static issue => issue.Message.StartsWith("the change is held back", StringComparison.Ordinal));
     }
 
     [Fact]
