@@ -60,10 +60,6 @@ internal sealed class LoadBalancerFactory
     /// <summary>What <c>simple</c> may name, in any case.</summary>
     public IReadOnlySet<string> Names { get; }
 
-    /// <summary>Whether the rule wants no balancing, so that no picker is made for it.</summary>
-    public static bool IsPassthrough(LoadBalancerConfig? config) => config is { ConsistentHash: null, Simple: { } name } &&
-        name.Equals(LoadBalancingPolicies.Passthrough, StringComparison.OrdinalIgnoreCase);
-
     /// <summary>The policy that a rule asks for; without a rule, the default.</summary>
     /// <exception cref="ArgumentException">There is no such policy, or the rule wants no balancing.</exception>
     public ILoadBalancingPolicy PolicyOf(LoadBalancerConfig? config)

@@ -36,7 +36,7 @@ internal sealed class HeaderOperations
         foreach (var (name, value) in _config.Add)
         {
             // A message has one host: a second value would make it invalid.
-            if (WireName(name).Equals("Host", StringComparison.OrdinalIgnoreCase))
+            if (name.Equals("Host", StringComparison.OrdinalIgnoreCase))
             {
                 Remove(headers, content, name);
             }
@@ -48,7 +48,7 @@ internal sealed class HeaderOperations
     private static void Remove(HttpHeaders headers, HttpContentHeaders? content, string name)
     {
         // A content header is refused by the message's own collection, and the other way round.
-        if (!headers.NonValidated.Contains(WireName(name)) || !headers.Remove(WireName(name)))
+        if (!headers.NonValidated.Contains(name) || !headers.Remove(name))
         {
             if (content?.NonValidated.Contains(name) == true)
             {
@@ -59,12 +59,9 @@ internal sealed class HeaderOperations
 
     private static void Add(HttpHeaders headers, HttpContentHeaders? content, string name, string value)
     {
-        if (!headers.TryAddWithoutValidation(WireName(name), value))
+        if (!headers.TryAddWithoutValidation(name, value))
         {
             content?.TryAddWithoutValidation(name, value);
         }
     }
-
-    /// <summary>Istio lets rules set the authority as a header.</summary>
-    private static string WireName(string name) => name == ":authority" ? "Host" : name;
 }

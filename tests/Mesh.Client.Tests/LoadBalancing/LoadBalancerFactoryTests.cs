@@ -52,14 +52,6 @@ public sealed class LoadBalancerFactoryTests
     }
 
     [Fact]
-    public void IsPassthrough_OnlyForThatName()
-    {
-        Assert.True(LoadBalancerFactory.IsPassthrough(Balancers.Rule("passthrough")));
-        Assert.False(LoadBalancerFactory.IsPassthrough(Balancers.Rule("RANDOM")));
-        Assert.False(LoadBalancerFactory.IsPassthrough(null));
-    }
-
-    [Fact]
     public void Constructor_BadRegistrations_AllAreReported()
     {
         ILoadBalancingPolicy[] policies =

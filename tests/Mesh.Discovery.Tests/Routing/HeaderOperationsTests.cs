@@ -50,10 +50,8 @@ public class HeaderOperationsTests
     }
 
     [Theory]
-    [InlineData(":authority", true)]
     [InlineData("Host", true)]
     [InlineData("host", false)]
-    [InlineData(":authority", false)]
     public void Apply_Authority_ThereIsOnlyOneHost(string name, bool add)
     {
         var request = Rule.Request();
