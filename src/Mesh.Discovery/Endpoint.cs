@@ -20,4 +20,7 @@ public sealed record Endpoint
 
     /// <summary>The service's port that this address answers for; <see langword="null"/> (default) answers for all.</summary>
     public int? ServicePort { get; init; }
+
+    /// <summary>What else Consul says of it, for subsets that are filters over that.</summary>
+    internal Consul.ConsulInstance? Consul { get; init; }
 }

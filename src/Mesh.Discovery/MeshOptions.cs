@@ -51,13 +51,16 @@ public sealed class MeshOptions
 public sealed class DiscoveryOptions
 {
     /// <summary>
-    /// Names of catalogs, in order of preference where two know one address: <c>Configuration</c>, <c>File</c>, or one
-    /// registered in code. Default: <c>Configuration</c> if <c>Mesh:Services</c> has entries, otherwise <c>File</c>.
+    /// Names of catalogs, in order of preference where two know one address: <c>Configuration</c>, <c>File</c>,
+    /// <c>Consul</c>, or one registered in code. Default: <c>Configuration</c> if <c>Mesh:Services</c> has entries, otherwise <c>File</c>.
     /// </summary>
     public IList<string> Providers { get; } = [];
 
     /// <summary>The catalog shared by the processes of one machine.</summary>
     public FileCatalogOptions File { get; } = new();
+
+    /// <summary>The catalog shared by the machines of a Consul cluster.</summary>
+    public ConsulOptions Consul { get; } = new();
 }
 
 /// <summary>The catalog in a directory: <c>Mesh:Discovery:File</c>.</summary>
@@ -93,6 +96,9 @@ public sealed class RuleFileOptions
 
     /// <summary>How often files are looked at for changes. Default 250 ms.</summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Rules that are read from Consul, if it is one of the providers.</summary>
+    public ConsulRuleOptions Consul { get; } = new();
 }
 
 /// <summary>Calls that the process makes: <c>Mesh:Outbound</c>. Routes and destinations override it.</summary>

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>
+/// The HTTP API of a Consul agent, as far as the mesh uses it. Every failure is a <see cref="ConsulException"/> that says
+/// what was asked, of whom, and what is wrong.
+/// </summary>
+/// <remarks>Safe for concurrent use. Consul 1.8 and later.</remarks>
+internal sealed class ConsulClient : IDisposable
+{
+    /// <summary>No answer that the mesh asks for is near it; what is larger is not read.</summary>
+    private const int MaxAnswer = 64 * 1024 * 1024;
+
+    private readonly ConsulOptions _options;
+    private readonly ConsulToken _token;
+    private readonly TimeProvider _time;
+    private readonly HttpClient _http;
+
+    /// <param name="options">With the environment applied (<see cref="ConsulEnvironment"/>).</param>
+    /// <param name="time">The clock of the time limits.</param>
+    public ConsulClient(ConsulOptions options, TimeProvider time)
+        : this(options, time, ConsulTransport.Create(options))
+    {
+    }
+
+    public ConsulClient(ConsulOptions options, TimeProvider time, HttpMessageHandler transport)
+    {
+        _options = options;
+        _time = time;
+        _token = new ConsulToken(options);
+        _http = new HttpClient(transport)
+        {
+            BaseAddress = ConsulTransport.BaseAddress(options),
+            Timeout = Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = MaxAnswer,
+            DefaultRequestVersion = HttpVersion.Version11,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionOrHigher,
+        };
+    }
+
+    /// <summary>The agent, for messages.</summary>
+    public string Agent => _options.Address!.OriginalString;
+
+    /// <summary>Reads; with an index the agent holds the query until something is newer than that.</summary>
+    /// <param name="query">What to read.</param>
+    /// <param name="index">From the answer before; 0 answers at once.</param>
+    /// <param name="consistent">Whether the leader itself must answer.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="ConsulException">No answer, a refusal, or one that cannot be read.</exception>
+    public async Task<ConsulAnswer<T>> GetAsync<T>(ConsulQuery<T> query, ulong index, bool consistent, CancellationToken cancel)
+        where T : class
+    {
+        var path = new StringBuilder(query.Path).Append(query.Path.Contains('?') ? '&' : '?');
+        path.Append(!consistent && query.MayBeStale && _options.AllowStale ? "stale" : "consistent");
+        var limit = _options.RequestTimeout;
+        if (index > 0)
+        {
+            var wait = _options.WaitTime;
+            path.Append(CultureInfo.InvariantCulture, $"&index={index}&wait={(long)wait.TotalMilliseconds}ms");
+
+            // Consul adds up to a sixteenth, so that waits do not end all at once.
+            limit += wait * 1.0625;
+        }
+
+        var (status, body, headers) = await SendAsync(HttpMethod.Get, path.ToString(), null, limit, cancel).ConfigureAwait(false);
+        var missing = status == HttpStatusCode.NotFound ? query.WhenMissing : null;
+        if (missing is null && status != HttpStatusCode.OK)
+        {
+            throw Refused(HttpMethod.Get, query.Path, status, body, query.Right);
+        }
+
+        return new ConsulAnswer<T>(
+            missing ?? Read(query, body),
+            missing is null ? body : [],
+            IndexOf(headers),
+            Header(headers, "X-Consul-KnownLeader") != "false",
+            Header(headers, "X-Consul-Results-Filtered-By-ACLs") == "true");
+    }
+
+    /// <summary>Writes something, or asks the agent to do something.</summary>
+    /// <param name="method">Mostly PUT.</param>
+    /// <param name="path">Path and query.</param>
+    /// <param name="body">JSON or text; null for none.</param>
+    /// <param name="right">The right that it takes, for the error.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <returns>The body of the answer.</returns>
+    /// <exception cref="ConsulException">No answer, or a refusal.</exception>
+    public async Task<byte[]> SendAsync(HttpMethod method, string path, byte[]? body, string right, CancellationToken cancel)
+    {
+        var (status, answer, _) = await SendAsync(method, path, body, _options.RequestTimeout, cancel).ConfigureAwait(false);
+        return status == HttpStatusCode.OK ? answer : throw Refused(method, path, status, answer, right);
+    }
+
+    /// <summary>Reads what was saved of an earlier answer.</summary>
+    /// <exception cref="ConsulException">It cannot be read.</exception>
+    public T Read<T>(ConsulQuery<T> query, byte[] body)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(body, query.Type) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException e)
+        {
+            throw new ConsulException(
+                $"Consul at {Agent} answered GET {query.Path} with what is not the JSON that was asked for: {e.Message} It begins with \"{Start(body)}\".",
+                HttpStatusCode.OK,
+                e);
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<(HttpStatusCode Status, byte[] Body, HttpResponseHeaders Headers)> SendAsync(
+        HttpMethod method, string path, byte[]? body, TimeSpan limit, CancellationToken cancel)
+    {
+        using var timeout = new CancellationTokenSource(limit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancel);
+        try
+        {
+            using var request = new HttpRequestMessage(method, path);
+            if (body is not null)
+            {
+                request.Content = new ByteArrayContent(body);
+            }
+
+            if (_token.Read() is { } token)
+            {
+                request.Headers.TryAddWithoutValidation("X-Consul-Token", token);
+            }
+
+            using var response = await _http.SendAsync(request, either.Token).ConfigureAwait(false);
+            var bytes = await response.Content.ReadAsByteArrayAsync(either.Token).ConfigureAwait(false);
+            return (response.StatusCode, bytes, response.Headers);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw new ConsulException($"Consul at {Agent} did not answer {method} {path} within {limit.TotalSeconds:0.#} s.");
+        }
+        catch (HttpRequestException e)
+        {
+            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e)}", null, e);
+        }
+        catch (IOException e) when (e is not ConsulException)
+        {
+            throw new ConsulException($"Consul at {Agent} broke off its answer: {e.Message}", null, e);
+        }
+    }
+
+    private ConsulException Refused(HttpMethod method, string path, HttpStatusCode status, byte[] body, string right)
+    {
+        var text = $"Consul at {Agent} answered {method} {path} with {(int)status}: {Start(body)}";
+        text += status switch
+        {
+            HttpStatusCode.Forbidden => $". {_token.Describe()} needs the right {right}, or is not known to Consul.",
+            HttpStatusCode.TooManyRequests => ". The agent limits requests or connections: see limits.http_max_conns_per_client in its configuration.",
+            _ => "",
+        };
+        return new ConsulException(text, status);
+    }
+
+    private static string Innermost(Exception e) =>
+        e is HttpRequestException { InnerException: { } inner } ? Innermost(inner) : e.Message;
+
+    private static string Start(byte[] body)
+    {
+        var text = Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, 300)));
+        return string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    private static string? Header(HttpResponseHeaders headers, string name) =>
+        headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
+
+    /// <summary>Consul's own rule: an index below 1 is 1, so that a query is never held for ever at 0.</summary>
+    private static ulong IndexOf(HttpResponseHeaders headers) =>
+        ulong.TryParse(Header(headers, "X-Consul-Index"), NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index > 0
+            ? index
+            : 1;
+}
