@@ -1,6 +1,7 @@
 using Mesh.Discovery;
 using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Configuration;
+using Mesh.Discovery.Consul;
 using Mesh.Discovery.Istio;
 using Mesh.Discovery.Rules;
 using Microsoft.Extensions.Configuration;
@@ -16,6 +17,7 @@ internal sealed class MeshSetup
     private readonly IServiceProvider _services;
     private readonly IConfiguration _configuration;
     private readonly List<RuleIssue> _issues;
+    private ConsulCatalog? _consulCatalog;
 
     public MeshSetup(IServiceProvider services, IEnumerable<ConfigureMesh> configure)
     {
@@ -63,13 +65,20 @@ internal sealed class MeshSetup
                     catalogs.Add(new FileCatalog(Options.Discovery.File, ContentRoot, Time, Logger<FileCatalog>()));
                 }
             }
+            else if (name.Equals(ConsulCatalog.CatalogName, StringComparison.OrdinalIgnoreCase))
+            {
+                if (Connect() is { } consul)
+                {
+                    catalogs.Add(_consulCatalog = new ConsulCatalog(consul, Options));
+                }
+            }
             else if (others.TryGetValue(name, out var other))
             {
                 catalogs.Add(other);
             }
             else
             {
-                var known = others.Keys.Prepend(FileCatalog.CatalogName).Prepend(ConfigurationCatalog.CatalogName);
+                string[] known = [ConfigurationCatalog.CatalogName, FileCatalog.CatalogName, ConsulCatalog.CatalogName, .. others.Keys];
                 _issues.Add(new RuleIssue(IssueSeverity.Error, new SourceLocation("configuration", $"{MeshOptions.SectionName}:Discovery:Providers"),
                     $"the catalog '{name}' is not known; allowed are {string.Join(", ", known)}"));
             }
@@ -87,12 +96,47 @@ internal sealed class MeshSetup
             sources.Add(new IstioFileRuleSource(Options, ContentRoot, Time));
         }
 
+        if (_consulCatalog is { } catalog)
+        {
+            AddConsulSources(sources, catalog);
+        }
+
         if (_issues.Count > 0)
         {
             sources.Add(new SetupIssues(new RuleBatch([], _issues)));
         }
 
         return sources;
+    }
+
+    private void AddConsulSources(List<IRuleSource> sources, ConsulCatalog catalog)
+    {
+        var rules = Options.Config.Consul;
+        if (rules.KeyPrefix.Length > 0)
+        {
+            sources.Add(new ConsulKeyValueRules(catalog.Connection, Options));
+        }
+
+        if (rules.ConfigEntries || rules.Intentions)
+        {
+            var entries = new ConsulConfigEntries(catalog.Connection, Options);
+            catalog.Forgotten = entries.Forget;
+            sources.Add(entries);
+        }
+    }
+
+    private ConsulConnection? Connect()
+    {
+        try
+        {
+            return ConsulConnection.Create(Options, ContentRoot, Time, _services.GetRequiredService<IRandomSource>(), Logger<ConsulCatalog>());
+        }
+        catch (ConsulException e)
+        {
+            _issues.Add(new RuleIssue(
+                IssueSeverity.Error, new SourceLocation("configuration", $"{MeshOptions.SectionName}:Discovery:Consul"), e.Message));
+            return null;
+        }
     }
 
     private TimeProvider Time => _services.GetRequiredService<TimeProvider>();

@@ -31,6 +31,12 @@ public sealed class ConsulOptions
     /// </summary>
     public bool PassingOnly { get; set; }
 
+    /// <summary>
+    /// Which of an instance's tagged addresses is dialled, such as <c>wan</c> or <c>lan_ipv6</c>, where it has one of that
+    /// name. Default: its plain address.
+    /// </summary>
+    public string TaggedAddress { get; set; } = "";
+
     /// <summary>How long the agent holds a query while nothing changes (Consul: <c>wait</c>). Default 60 s; at most 10 min.</summary>
     public TimeSpan WaitTime { get; set; } = TimeSpan.FromSeconds(60);
 

@@ -72,8 +72,16 @@ internal sealed partial class MeshPipeline
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel) =>
         client.Find(_runtime.Current, request.RequestUri!.Host) is { } service
-            ? SendAsync(request, service, client, cancel)
+            ? service.IsFollowed ? SendAsync(request, service, client, cancel) : SendFirstAsync(request, service, client, cancel)
             : SendUnknownAsync(request, client, cancel);
+
+    /// <summary>Catalogs and rule sources that follow services on demand are asked for this one first.</summary>
+    private async Task<HttpResponseMessage> SendFirstAsync(
+        HttpRequestMessage request, ServiceState service, MeshHandler client, CancellationToken cancel)
+    {
+        service.IsFollowed = await _runtime.FollowAsync(service.Name, cancel).ConfigureAwait(false);
+        return await SendAsync(request, service, client, cancel).ConfigureAwait(false);
+    }
 
     private async Task<HttpResponseMessage> SendAsync(
         HttpRequestMessage original, ServiceState service, MeshHandler client, CancellationToken cancel)
@@ -93,6 +101,11 @@ internal sealed partial class MeshPipeline
 
             var route = decision.Route!;
             var destination = arm.Destination.ForPort(original.RequestUri!.Port);
+            if (!destination.Service.IsFollowed)
+            {
+                destination.Service.IsFollowed = await _runtime.FollowAsync(destination.Service.Name, cancel).ConfigureAwait(false);
+            }
+
             var request = route.ChangesRequest ? Change(original, decision) : original;
             var retries = route.Retries;
             var (total, perTry) = Timeouts(route, original);
@@ -407,6 +420,7 @@ internal sealed partial class MeshPipeline
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
         try
         {
+            await _runtime.FollowAsync(destination.Service.Name, waiting.Token).ConfigureAwait(false);
             await _runtime.WaitForEndpointsAsync(destination, waiting.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
@@ -430,19 +444,36 @@ internal sealed partial class MeshPipeline
     private async Task<HttpResponseMessage> SendUnknownAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel)
     {
         var host = request.RequestUri!.Host;
+        if (await FindAsync(host, cancel).ConfigureAwait(false) is { } service)
+        {
+            return await SendFirstAsync(request, service, client, cancel).ConfigureAwait(false);
+        }
+
+        return _options.UnknownHosts == UnknownHosts.Allow
+            ? await PassThroughAsync(request, host, client, _time.GetTimestamp(), _options.UnknownHostTimeout, cancel).ConfigureAwait(false)
+            : throw new UnknownHostException(host);
+    }
+
+    /// <summary>Waits for the first view, and asks those that follow services on demand.</summary>
+    private async ValueTask<ServiceState?> FindAsync(string host, CancellationToken cancel)
+    {
         if (!_runtime.Synced.IsCompleted)
         {
             await _runtime.StartAsync(cancel).ConfigureAwait(false);
             await _runtime.WaitForSyncAsync(_options.FirstViewTimeout, cancel).ConfigureAwait(false);
             if (_runtime.Current.Find(host) is { } service)
             {
-                return await SendAsync(request, service, client, cancel).ConfigureAwait(false);
+                return service;
             }
         }
 
-        return _options.UnknownHosts == UnknownHosts.Allow
-            ? await PassThroughAsync(request, host, client, _time.GetTimestamp(), _options.UnknownHostTimeout, cancel).ConfigureAwait(false)
-            : throw new UnknownHostException(host);
+        if (_runtime.FollowsOnDemand && _runtime.NameOf(host) is { } name)
+        {
+            await _runtime.FollowAsync(name, cancel).ConfigureAwait(false);
+            return _runtime.Current.Find(host);
+        }
+
+        return null;
     }
 
     /// <summary>Follows redirects as the client's own handler would have, through the mesh.</summary>

@@ -49,25 +49,32 @@ internal sealed class ConsulClient : IDisposable
     /// <summary>Reads; with an index the agent holds the query until something is newer than that.</summary>
     /// <param name="query">What to read.</param>
     /// <param name="index">From the answer before; 0 answers at once.</param>
-    /// <param name="consistent">Whether the leader itself must answer.</param>
+    /// <param name="wait">How long the agent may hold the query.</param>
+    /// <param name="mayBeStale">Whether another server than the leader may answer.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="ConsulException">No answer, a refusal, or one that cannot be read.</exception>
-    public async Task<ConsulAnswer<T>> GetAsync<T>(ConsulQuery<T> query, ulong index, bool consistent, CancellationToken cancel)
+    public async Task<ConsulAnswer<T>> GetAsync<T>(
+        ConsulQuery<T> query, ulong index, TimeSpan wait, bool mayBeStale, CancellationToken cancel)
         where T : class
     {
-        var path = new StringBuilder(query.Path).Append(query.Path.Contains('?') ? '&' : '?');
-        path.Append(!consistent && query.MayBeStale && _options.AllowStale ? "stale" : "consistent");
+        var path = query.Path;
+        var separator = path.Contains('?') ? '&' : '?';
+        if (mayBeStale && _options.AllowStale)
+        {
+            path += $"{separator}stale";
+            separator = '&';
+        }
+
         var limit = _options.RequestTimeout;
         if (index > 0)
         {
-            var wait = _options.WaitTime;
-            path.Append(CultureInfo.InvariantCulture, $"&index={index}&wait={(long)wait.TotalMilliseconds}ms");
+            path += string.Create(CultureInfo.InvariantCulture, $"{separator}index={index}&wait={(long)wait.TotalMilliseconds}ms");
 
             // Consul adds up to a sixteenth, so that waits do not end all at once.
             limit += wait * 1.0625;
         }
 
-        var (status, body, headers) = await SendAsync(HttpMethod.Get, path.ToString(), null, limit, cancel).ConfigureAwait(false);
+        var (status, body, headers) = await SendAsync(HttpMethod.Get, path, null, limit, cancel).ConfigureAwait(false);
         var missing = status == HttpStatusCode.NotFound ? query.WhenMissing : null;
         if (missing is null && status != HttpStatusCode.OK)
         {
@@ -144,7 +151,11 @@ internal sealed class ConsulClient : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e)}", null, e);
+            // Consul closes connections beyond its limit without a word.
+            var hint = e.HttpRequestError == HttpRequestError.ResponseEnded
+                ? " If that befalls some connections only, its limit http_max_conns_per_client may be reached."
+                : "";
+            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e)}.{hint}", null, e);
         }
         catch (IOException e) when (e is not ConsulException)
         {

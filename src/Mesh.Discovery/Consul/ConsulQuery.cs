@@ -10,9 +10,6 @@ internal sealed record ConsulQuery<T>(string Path, JsonTypeInfo<T> Type, string 
 {
     /// <summary>What 404 means, where it is an answer; null where it is an error.</summary>
     public T? WhenMissing { get; init; }
-
-    /// <summary>Whether servers that are not the leader may answer, if the options allow that.</summary>
-    public bool MayBeStale { get; init; } = true;
 }
 
 /// <summary>An answer of Consul.</summary>

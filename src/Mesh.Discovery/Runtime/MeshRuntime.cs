@@ -25,6 +25,9 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     /// <summary>Under this name a service holds the endpoints that rules give it.</summary>
     private const string RulesAsCatalog = "rules";
 
+    /// <summary>The longest DNS name.</summary>
+    private const int MaxHost = 253;
+
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
 
@@ -32,6 +35,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private readonly MeshOptions _options;
     private readonly IReadOnlyList<IRuleSource> _sources;
     private readonly IReadOnlyList<IEndpointCatalog> _catalogs;
+    private readonly Func<ServiceName, Task>[] _onDemand;
     private readonly RuleBook _rules;
     private readonly RetryPolicy _defaultRetries;
     private readonly TimeProvider _time;
@@ -69,6 +73,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _options = options;
         _sources = sources;
         _catalogs = catalogs;
+        _onDemand =
+        [
+            .. catalogs.OfType<IOnDemandCatalog>().Select(static catalog => (Func<ServiceName, Task>)catalog.FollowAsync),
+            .. sources.OfType<IOnDemandRuleSource>().Select(static source => (Func<ServiceName, Task>)source.FollowAsync),
+        ];
         _time = time;
         _random = random;
         _logger = logger;
@@ -180,6 +189,43 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             }
         }
     }
+
+    /// <summary>Whether services are followed only when they are called.</summary>
+    public bool FollowsOnDemand => _onDemand.Length > 0;
+
+    /// <summary>
+    /// Sees to it that catalogs and rule sources that follow services on demand follow this one, and waits until they have
+    /// told of it, but at most <see cref="OutboundOptions.FirstViewTimeout"/>.
+    /// </summary>
+    /// <returns>Whether all have told.</returns>
+    public async ValueTask<bool> FollowAsync(ServiceName service, CancellationToken cancel)
+    {
+        var told = new List<Task>(_onDemand.Length);
+        foreach (var follow in _onDemand)
+        {
+            var task = follow(service);
+            if (!task.IsCompleted)
+            {
+                told.Add(task);
+            }
+        }
+
+        if (told.Count > 0)
+        {
+            var all = Task.WhenAll(told);
+            await WaitAtMostAsync(all, _options.Outbound.FirstViewTimeout, cancel).ConfigureAwait(false);
+            return all.IsCompleted;
+        }
+
+        return true;
+    }
+
+    /// <summary>The service that a host would be, whether anybody knows it or not; null for what can be none.</summary>
+    public ServiceName? NameOf(string host) =>
+        host.Length == 0 || host.Length > MaxHost || Uri.CheckHostName(host) != UriHostNameType.Dns
+            || host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : ServiceName.Resolve(host, _options.Namespace);
 
     /// <summary>
     /// Waits until the destination has had an endpoint: from the first caller on, and for all together, at most
@@ -461,7 +507,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         if (!_services.TryGetValue(name.Host, out var service))
         {
             var known = name.IsExternal ? ServiceName.Literal(name.Host) : name;
-            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries);
+            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries) { IsFollowed = !FollowsOnDemand };
             _servicesChanged = true;
             if (_rules.Compiled is { } rules)
             {

@@ -32,7 +32,7 @@ internal sealed class RuleBook(RuleCompiler compiler)
     public void Publish(string source, RuleBatch batch) => _sources.Single(s => s.Name == source).Batch = batch;
 
     /// <summary>Compiles what the sources say now, as far as it is good.</summary>
-    /// <param name="isFirst">Whether there is nothing to fall back to: then any error refuses everything.</param>
+    /// <param name="isFirst">Whether there is nothing to fall back to: then any error in a local rule refuses everything.</param>
     /// <returns>Whether <see cref="Compiled"/> is new.</returns>
     public bool Compile(bool isFirst)
     {
@@ -53,8 +53,7 @@ internal sealed class RuleBook(RuleCompiler compiler)
         Collect(compiled, issues);
         if (isFirst)
         {
-            Issues = issues.Issues;
-            return issues.ErrorCount == 0 && Accept(candidate, compiled);
+            return CompileFirst(candidate, compiled, issues);
         }
 
         // Each round replaces the documents that are still bad by their last good version, or leaves them out. A document
@@ -76,6 +75,28 @@ internal sealed class RuleBook(RuleCompiler compiler)
         Issues = issues.Issues;
         return Accept(candidate, compiled);
     }
+
+    /// <summary>
+    /// The author of a local rule is there to mend it, so an error keeps the host from starting. A shared one must not keep
+    /// every process of the mesh from starting: it is left out.
+    /// </summary>
+    private bool CompileFirst(List<SourcedRule> candidate, CompiledRules compiled, IssueList issues)
+    {
+        while (compiled.Issues.ErrorCount > 0
+            && candidate.RemoveAll(rule => rule.Source.IsShared && HasError(compiled.Issues.Issues, rule.Rule)) > 0)
+        {
+            compiled = Compile(candidate);
+            Collect(compiled, issues);
+        }
+
+        Issues = issues.Issues;
+        var isLocalGood = !_sources.Exists(static source =>
+            !source.IsShared && source.Batch.Issues.Any(static issue => issue.Severity == IssueSeverity.Error));
+        return isLocalGood && compiled.Issues.ErrorCount == 0 && Accept(candidate, compiled);
+    }
+
+    private static bool HasError(IReadOnlyList<RuleIssue> issues, RuleConfig rule) =>
+        issues.Any(issue => issue.Severity == IssueSeverity.Error && IsAbout(issue, rule));
 
     /// <summary>
     /// Tries each change of its own, so that one that breaks documents which did not change holds back itself and not the
@@ -219,6 +240,8 @@ internal sealed class RuleBook(RuleCompiler compiler)
         public string Name { get; } = name;
 
         public int Precedence { get; } = precedence;
+
+        public bool IsShared => Precedence > RulePrecedence.Local;
 
         public RuleBatch Batch { get; set; } = RuleBatch.Empty;
     }

@@ -52,6 +52,9 @@ internal sealed class ServiceState
     /// <summary>Whether a catalog has ever named the service, which makes it known whatever rules say.</summary>
     public bool IsInCatalog { get; set; }
 
+    /// <summary>Whether everybody who follows services on demand has told of this one. Read with every call, and set once.</summary>
+    public bool IsFollowed { get; set; }
+
     public ICollection<DestinationState> Destinations => _destinations.Values;
 
     /// <summary>Whether endpoints answer for one port of the service only.</summary>

@@ -1,0 +1,263 @@
+using System.Net;
+using System.Text.Json;
+using Mesh.Discovery.Catalogs;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>
+/// The services of a Consul cluster. Each one that the process calls is followed by a query of its own; a process that
+/// starts follows those at once that the saved view holds.
+/// </summary>
+/// <remarks>
+/// Names that Consul does not know are followed as well, so that a service is seen as soon as it registers, but only the
+/// last <see cref="MaxAbsent"/> of them: each query holds a connection, and anybody may make a process call any name.
+/// </remarks>
+internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
+{
+    public const string CatalogName = "Consul";
+
+    /// <summary>How many names without instances are followed at a time.</summary>
+    private const int MaxAbsent = 32;
+
+    private readonly Lock _lock = new();
+    private readonly ConsulConnection _consul;
+    private readonly MeshOptions _options;
+    private readonly Dictionary<string, FollowedService> _followed = new(StringComparer.OrdinalIgnoreCase);
+    private readonly LinkedList<FollowedService> _absent = [];
+    private readonly ConsulRegistration _registration;
+    private ICatalogObserver? _observer;
+    private CancellationToken _stop;
+
+    public ConsulCatalog(ConsulConnection consul, MeshOptions options)
+    {
+        _consul = consul;
+        _options = options;
+        _registration = new ConsulRegistration(consul.Client, consul.Options, consul.Time, consul.Random, consul.Logger);
+    }
+
+    public string Name => CatalogName;
+
+    /// <summary>Told of a name that is not followed any more, because it has no instances and many others are asked for.</summary>
+    public Action<ServiceName>? Forgotten { get; set; }
+
+    /// <summary>How it stands with the agent.</summary>
+    public ConsulConnection Connection => _consul;
+
+    public ValueTask<IAsyncDisposable> RegisterAsync(ServiceInstance instance, CancellationToken cancel) =>
+        _registration.RegisterAsync(instance, cancel);
+
+    public async Task WatchAsync(ICatalogObserver observer, CancellationToken stop)
+    {
+        var first = new List<Task>();
+        lock (_lock)
+        {
+            _observer = observer;
+            _stop = stop;
+            foreach (var service in _followed.Values)
+            {
+                Start(service);
+            }
+        }
+
+        foreach (var query in _consul.Saved.Queries())
+        {
+            if (ConsulQueries.ServiceOf(query, _options) is { } service)
+            {
+                first.Add(FollowAsync(service));
+            }
+        }
+
+        await Task.WhenAll(first).WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!stop.IsCancellationRequested)
+        {
+            observer.Synced();
+        }
+
+        await Task.Delay(Timeout.InfiniteTimeSpan, _consul.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task[] ending;
+        lock (_lock)
+        {
+            ending = [.. _followed.Values.Select(static service => service.Running)];
+            _followed.Clear();
+            _absent.Clear();
+            _observer = null;
+        }
+
+        await Task.WhenAll(ending).ConfigureAwait(false);
+    }
+
+    public Task FollowAsync(ServiceName service)
+    {
+        if (ConsulServiceName.From(service) is not { } name)
+        {
+            return Task.CompletedTask;
+        }
+
+        lock (_lock)
+        {
+            if (!_followed.TryGetValue(service.Host, out var followed))
+            {
+                _followed[service.Host] = followed = new FollowedService(this, service, name);
+                if (_observer is not null)
+                {
+                    Start(followed);
+                }
+            }
+
+            return followed.Told;
+        }
+    }
+
+    /// <summary>Needs the lock.</summary>
+    private void Start(FollowedService service)
+    {
+        // The watch outlives the call that wants it, and must not carry its activity along.
+        using (ExecutionContext.SuppressFlow())
+        {
+            service.Start(_stop);
+        }
+    }
+
+    private void Tell(FollowedService service, IReadOnlyList<Endpoint> endpoints)
+    {
+        FollowedService? oldest = null;
+        lock (_lock)
+        {
+            if (_observer is null || service.IsForgotten)
+            {
+                return;
+            }
+
+            _observer.ServiceChanged(service.Name, endpoints);
+            if (endpoints.Count > 0)
+            {
+                service.HadEndpoints = true;
+                _absent.Remove(service);
+            }
+            else if (!service.HadEndpoints && !_absent.Contains(service))
+            {
+                _absent.AddLast(service);
+                if (_absent.Count > MaxAbsent)
+                {
+                    oldest = _absent.First!.Value;
+                    _absent.RemoveFirst();
+                    _followed.Remove(oldest.Name.Host);
+                }
+            }
+        }
+
+        if (oldest is not null)
+        {
+            oldest.Forget();
+            Forgotten?.Invoke(oldest.Name);
+        }
+    }
+
+    /// <summary>One service that is called.</summary>
+    private sealed class FollowedService(ConsulCatalog catalog, ServiceName name, ConsulServiceName inConsul)
+    {
+        private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly CancellationTokenSource _forget = new();
+        private readonly ShrinkGuard _guard = new(catalog._consul.Options.ShrinkHold, catalog._consul.Time);
+        private readonly HealthReader _reader = new(catalog._consul.Options);
+        private readonly ConsulQuery<HealthEntry[]> _query = ConsulQueries.Health(inConsul, catalog._consul.Options);
+        private IReadOnlyList<Endpoint> _inUse = [];
+
+        public ServiceName Name => name;
+
+        public Task Told => _told.Task;
+
+        public Task Running { get; private set; } = Task.CompletedTask;
+
+        public bool HadEndpoints { get; set; }
+
+        public bool IsForgotten => _forget.IsCancellationRequested;
+
+        public void Start(CancellationToken stop) => Running = RunAsync(stop);
+
+        /// <summary>Ends the watch; whoever asks for the service again starts a new one.</summary>
+        public void Forget()
+        {
+            _forget.Cancel();
+            catalog._consul.Saved.Remove(_query.Path);
+        }
+
+        private async Task RunAsync(CancellationToken stop)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, _forget.Token);
+            var watch = new ConsulWatch<HealthEntry[]>(catalog._consul, _query, TakeAsync, failed: () => _told.TrySetResult());
+            await watch.RunAsync(either.Token).ConfigureAwait(false);
+            _told.TrySetResult();
+        }
+
+        private async ValueTask<WatchVerdict> TakeAsync(ConsulView<HealthEntry[]> view, CancellationToken cancel)
+        {
+            var told = _reader.Read(view.Value, inConsul.Namespace, catalog._options.Namespace);
+            if (told.Count == 0 && _inUse.Count > 0)
+            {
+                await ProbeRightsAsync(view.IsFiltered, cancel).ConfigureAwait(false);
+            }
+
+            var verdict = _guard.Judge(told, view.AfterTrouble);
+            if (verdict.IsNew)
+            {
+                Log.Doubted(catalog._consul.Logger, name, verdict.Before, verdict.Now, verdict.LookAgain!.Value);
+            }
+
+            _inUse = verdict.Endpoints;
+            catalog.Tell(this, verdict.Endpoints);
+            _told.TrySetResult();
+            return new WatchVerdict(verdict.LookAgain is null, verdict.LookAgain);
+        }
+
+        /// <summary>Consul leaves out what the token may not see, without a word: an empty answer may mean that.</summary>
+        private async ValueTask ProbeRightsAsync(bool isFiltered, CancellationToken cancel)
+        {
+            ConsulPermission[] asked =
+            [
+                new("service", "read", inConsul.Service),
+                .. _inUse.Select(static endpoint => endpoint.Consul!.Node.Name).Distinct(StringComparer.Ordinal)
+                    .Select(static node => new ConsulPermission("node", "read", node)),
+            ];
+            var missing = isFiltered ? asked[0] : null;
+            if (!isFiltered)
+            {
+                try
+                {
+                    var body = await catalog._consul.Client.SendAsync(
+                        HttpMethod.Post,
+                        "/v1/internal/acl/authorize",
+                        JsonSerializer.SerializeToUtf8Bytes(asked, ConsulHealthJson.Default.ConsulPermissionArray),
+                        "",
+                        cancel).ConfigureAwait(false);
+                    missing = JsonSerializer.Deserialize(body, ConsulHealthJson.Default.ConsulPermissionArray)!
+                        .FirstOrDefault(static permission => permission.Allow == false);
+                }
+                catch (ConsulException e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.NotFound or HttpStatusCode.BadRequest)
+                {
+                    // No ACLs, or a Consul that has no such question any more: then the answer is taken as it is.
+                    return;
+                }
+                catch (JsonException)
+                {
+                    return;
+                }
+            }
+
+            if (missing is not null)
+            {
+                throw new ConsulException(
+                    $"Consul at {catalog._consul.Client.Agent} leaves out all instances of {inConsul.Service}, because the token lacks the right "
+                    + $"{missing.Resource} \"{missing.Segment}\" {{ policy = \"read\" }}.",
+                    HttpStatusCode.Forbidden);
+            }
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(331, LogLevel.Warning, "Consul suddenly knows {Now} healthy instances of {Service} and not {Before}: what is missing is used for another {Hold}, unless it comes back before.")]
+        public static partial void Doubted(ILogger logger, ServiceName service, int before, int now, TimeSpan hold);
+    }
+}

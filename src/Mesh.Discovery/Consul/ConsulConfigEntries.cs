@@ -1,0 +1,213 @@
+using Mesh.Discovery.Consul.Chains;
+using Mesh.Discovery.Consul.Intentions;
+using Mesh.Discovery.Rules;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>
+/// Consul's own rules: routers, splitters and resolvers, as Consul itself puts them together for each service that is
+/// called, and the intentions.
+/// </summary>
+internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshOptions options) : IOnDemandRuleSource
+{
+    private readonly ConsulConnection _consul = consul;
+    private readonly MeshOptions _options = options;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, FollowedChain> _followed = new(StringComparer.OrdinalIgnoreCase);
+    private readonly ConsulChains _chains = new(options.Namespace);
+    private readonly ConsulIntentions _intentions = new(options.Namespace);
+    private Action<RuleBatch>? _publish;
+    private CancellationToken _stop;
+    private RuleBatch _chainRules = RuleBatch.Empty;
+    private RuleBatch _intentionRules = RuleBatch.Empty;
+    private bool _areIntentionsKept;
+
+    public string Name => "consul config entries";
+
+    public int Precedence => RulePrecedence.ConsulConfigEntries;
+
+    public async Task WatchAsync(Action<RuleBatch> publish, CancellationToken stop)
+    {
+        var rules = _options.Config.Consul;
+        if (!rules.Intentions)
+        {
+            publish(RuleBatch.Empty);
+        }
+
+        lock (_lock)
+        {
+            _publish = publish;
+            _stop = stop;
+            foreach (var chain in _followed.Values)
+            {
+                Start(chain);
+            }
+        }
+
+        if (rules.Intentions)
+        {
+            var watch = new ConsulWatch<IntentionEntry[]>(_consul, ConsulQueries.Intentions(_consul.Options), TakeIntentions);
+            await watch.RunAsync(stop).ConfigureAwait(false);
+        }
+        else
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, _consul.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        Task[] ending;
+        lock (_lock)
+        {
+            ending = [.. _followed.Values.Select(static chain => chain.Running)];
+            _followed.Clear();
+            _publish = null;
+        }
+
+        await Task.WhenAll(ending).ConfigureAwait(false);
+    }
+
+    public Task FollowAsync(ServiceName service)
+    {
+        // Consul puts chains together for its own datacenter; of another one only the instances are seen.
+        if (!_options.Config.Consul.ConfigEntries || ConsulServiceName.From(service) is not { Datacenter: null } name
+            || !service.Namespace.Equals(_options.Namespace, StringComparison.OrdinalIgnoreCase))
+        {
+            return Task.CompletedTask;
+        }
+
+        lock (_lock)
+        {
+            if (!_followed.TryGetValue(service.Host, out var chain))
+            {
+                _followed[service.Host] = chain = new FollowedChain(this, name);
+                if (_publish is not null)
+                {
+                    Start(chain);
+                }
+            }
+
+            return chain.Told;
+        }
+    }
+
+    /// <summary>Ends the following of a service that the catalog has given up.</summary>
+    public void Forget(ServiceName service)
+    {
+        lock (_lock)
+        {
+            if (_followed.Remove(service.Host, out var chain))
+            {
+                chain.Forget();
+            }
+        }
+    }
+
+    private void Start(FollowedChain chain)
+    {
+        using (ExecutionContext.SuppressFlow())
+        {
+            chain.Start(_stop);
+        }
+    }
+
+    private ValueTask<WatchVerdict> TakeIntentions(ConsulView<IntentionEntry[]> view, CancellationToken cancel)
+    {
+        lock (_lock)
+        {
+            if (view.DataLost && view.Value.Length == 0 && _intentionRules.Rules.Count > 0)
+            {
+                if (!_areIntentionsKept)
+                {
+                    Log.Kept(_consul.Logger, "intentions");
+                }
+
+                _areIntentionsKept = true;
+                return new(WatchVerdict.Kept);
+            }
+
+            _areIntentionsKept = false;
+            _intentionRules = _intentions.Update(view.Value);
+            Publish();
+        }
+
+        return new(WatchVerdict.Believed);
+    }
+
+    private void TakeChain(string service, DiscoveryChainResponse view)
+    {
+        lock (_lock)
+        {
+            _chains.Update(service, view.Chain);
+            var batch = _chains.Batch;
+            if (!ReferenceEquals(batch, _chainRules))
+            {
+                _chainRules = batch;
+                Publish();
+            }
+        }
+    }
+
+    private void Publish() =>
+        _publish?.Invoke(new RuleBatch(
+            [.. _chainRules.Rules, .. _intentionRules.Rules], [.. _chainRules.Issues, .. _intentionRules.Issues]));
+
+    /// <summary>The chain of one service.</summary>
+    private sealed class FollowedChain(ConsulConfigEntries source, ConsulServiceName name)
+    {
+        private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly CancellationTokenSource _forget = new();
+        private readonly ConsulQuery<DiscoveryChainResponse> _query =
+            ConsulQueries.Chain(name.Service, source._options.Discovery.Consul);
+
+        private bool _hasRules;
+        private bool _isKept;
+
+        public Task Told => _told.Task;
+
+        public Task Running { get; private set; } = Task.CompletedTask;
+
+        public void Start(CancellationToken stop) => Running = RunAsync(stop);
+
+        public void Forget()
+        {
+            _forget.Cancel();
+            source._consul.Saved.Remove(_query.Path);
+        }
+
+        private async Task RunAsync(CancellationToken stop)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, _forget.Token);
+            var watch = new ConsulWatch<DiscoveryChainResponse>(
+                source._consul, _query, Take, failed: () => _told.TrySetResult());
+            await watch.RunAsync(either.Token).ConfigureAwait(false);
+            _told.TrySetResult();
+        }
+
+        private ValueTask<WatchVerdict> Take(ConsulView<DiscoveryChainResponse> view, CancellationToken cancel)
+        {
+            var hasRules = view.Value.Chain is { IsDefault: false };
+            if (view.DataLost && _hasRules && !hasRules)
+            {
+                if (!_isKept)
+                {
+                    Log.Kept(source._consul.Logger, $"config entries of {name.Service}");
+                }
+
+                _isKept = true;
+                return new(WatchVerdict.Kept);
+            }
+
+            _isKept = false;
+            _hasRules = hasRules;
+            source.TakeChain(name.Service, view.Value);
+            _told.TrySetResult();
+            return new(WatchVerdict.Believed);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(351, LogLevel.Warning, "Consul has lost the {What} together with other data: they stay in use until some are written again, or this process restarts.")]
+        public static partial void Kept(ILogger logger, string what);
+    }
+}

@@ -1,0 +1,71 @@
+using Mesh.Discovery.Consul.Chains;
+using Mesh.Discovery.Consul.Intentions;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>What the mesh follows in Consul.</summary>
+internal static class ConsulQueries
+{
+    private const string HealthPath = "/v1/health/service/";
+
+    /// <summary>All instances of a service, also those that are ill.</summary>
+    public static ConsulQuery<HealthEntry[]> Health(ConsulServiceName name, ConsulOptions options) =>
+        new(
+            $"{HealthPath}{Uri.EscapeDataString(name.Service)}{Datacenter(name.Datacenter ?? options.Datacenter)}",
+            ConsulHealthJson.Default.HealthEntryArray,
+            $"service \"{name.Service}\" {{ policy = \"read\" }} and node_prefix \"\" {{ policy = \"read\" }}");
+
+    /// <summary>How Consul puts a service's config entries together.</summary>
+    public static ConsulQuery<DiscoveryChainResponse> Chain(string service, ConsulOptions options) =>
+        new(
+            $"/v1/discovery-chain/{Uri.EscapeDataString(service)}{Datacenter(options.Datacenter)}",
+            ConsulChainJson.Default.DiscoveryChainResponse,
+            $"service \"{service}\" {{ policy = \"read\" }}");
+
+    /// <summary>All intentions that the token may see.</summary>
+    public static ConsulQuery<IntentionEntry[]> Intentions(ConsulOptions options) =>
+        new(
+            $"/v1/connect/intentions{Datacenter(options.Datacenter)}",
+            ConsulChainJson.Default.IntentionEntryArray,
+            "service_prefix \"\" { policy = \"read\" }");
+
+    /// <summary>All keys below a prefix, with their values.</summary>
+    public static ConsulQuery<KeyValueEntry[]> KeyValues(string prefix, ConsulOptions options) =>
+        new(
+            $"{KeyPath(prefix)}{Datacenter(options.Datacenter)}{(options.Datacenter.Length > 0 ? '&' : '?')}recurse",
+            ConsulJson.Default.KeyValueEntryArray,
+            $"key_prefix \"{prefix}\" {{ policy = \"read\" }}")
+        {
+            WhenMissing = [],
+        };
+
+    /// <summary>One key with its value.</summary>
+    public static ConsulQuery<KeyValueEntry[]> Key(string key, ConsulOptions options) =>
+        new(
+            $"{KeyPath(key)}{Datacenter(options.Datacenter)}",
+            ConsulJson.Default.KeyValueEntryArray,
+            $"key_prefix \"{key}\" {{ policy = \"read\" }}")
+        {
+            WhenMissing = [],
+        };
+
+    /// <summary>The service of a health query of this process; null for other queries.</summary>
+    public static ServiceName? ServiceOf(string query, MeshOptions options)
+    {
+        if (!query.StartsWith(HealthPath, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var rest = query[HealthPath.Length..];
+        var mark = rest.IndexOf('?');
+        var service = Uri.UnescapeDataString(mark < 0 ? rest : rest[..mark]);
+        return service.Contains('.') || rest[service.Length..] != Datacenter(options.Discovery.Consul.Datacenter)
+            ? null
+            : new ServiceName(service, options.Namespace);
+    }
+
+    private static string KeyPath(string key) => $"/v1/kv/{Uri.EscapeDataString(key).Replace("%2F", "/", StringComparison.Ordinal)}";
+
+    private static string Datacenter(string name) => name.Length > 0 ? $"?dc={Uri.EscapeDataString(name)}" : "";
+}

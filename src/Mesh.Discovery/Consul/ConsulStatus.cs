@@ -1,0 +1,143 @@
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>How it stands with the agent, over all that is followed there. Says once that it is gone, and once that it is back.</summary>
+internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILogger logger)
+{
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _back = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _lastTrouble;
+    private long _goneSince;
+    private bool _hasHeard;
+    private string? _error;
+    private DateTimeOffset? _savedAt;
+
+    /// <summary>Whether the agent has ever answered this process.</summary>
+    public bool HasHeard
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _hasHeard;
+            }
+        }
+    }
+
+    /// <summary>What is wrong now; null if all is well.</summary>
+    public string? Error
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _error;
+            }
+        }
+    }
+
+    /// <summary>When the view that is in use was saved, if it is one of an earlier process.</summary>
+    public DateTimeOffset? SavedViewOf
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _savedAt;
+            }
+        }
+    }
+
+    /// <summary>Done when the agent answers again. Taken before a pause, so that it ends early.</summary>
+    public Task Back
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _back.Task;
+            }
+        }
+    }
+
+    /// <summary>The agent answered.</summary>
+    public void Heard()
+    {
+        TaskCompletionSource? back = null;
+        lock (_lock)
+        {
+            _hasHeard = true;
+            if (_goneSince != 0)
+            {
+                Log.Back(logger, agent, time.GetElapsedTime(_goneSince));
+                _goneSince = 0;
+                _error = null;
+                _savedAt = null;
+                back = _back;
+                _back = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+
+        back?.SetResult();
+    }
+
+    /// <summary>The agent is out of reach, or has no leader.</summary>
+    public void Gone(ConsulException e)
+    {
+        lock (_lock)
+        {
+            _error = e.Message;
+            _lastTrouble = time.GetTimestamp();
+            if (_goneSince == 0)
+            {
+                _goneSince = _lastTrouble;
+                Log.Gone(logger, e.Message);
+            }
+        }
+    }
+
+    /// <summary>Answers of the next time are to be doubted.</summary>
+    public void Trouble()
+    {
+        lock (_lock)
+        {
+            _lastTrouble = time.GetTimestamp();
+        }
+    }
+
+    /// <summary>Whether something was wrong within the last so much time.</summary>
+    public bool HadTroubleWithin(TimeSpan period)
+    {
+        lock (_lock)
+        {
+            return _lastTrouble != 0 && time.GetElapsedTime(_lastTrouble) < period;
+        }
+    }
+
+    /// <summary>A view that an earlier process saved is in use, because the agent does not answer.</summary>
+    public void UsesSaved(DateTimeOffset savedAt)
+    {
+        lock (_lock)
+        {
+            if (_savedAt is null)
+            {
+                Log.UsesSaved(logger, agent, savedAt, time.GetUtcNow() - savedAt);
+            }
+
+            _savedAt = savedAt;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(301, LogLevel.Warning, "The last good view stays in use, and nothing new is seen: {Error}")]
+        public static partial void Gone(ILogger logger, string error);
+
+        [LoggerMessage(302, LogLevel.Information, "Consul at {Agent} answers again after {Gone}.")]
+        public static partial void Back(ILogger logger, string agent, TimeSpan gone);
+
+        [LoggerMessage(303, LogLevel.Warning, "Consul at {Agent} does not answer: the view saved at {SavedAt} ({Age} ago) is in use until it does.")]
+        public static partial void UsesSaved(ILogger logger, string agent, DateTimeOffset savedAt, TimeSpan age);
+    }
+}

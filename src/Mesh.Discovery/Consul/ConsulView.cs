@@ -1,0 +1,19 @@
+namespace Mesh.Discovery.Consul;
+
+/// <summary>What a watch tells.</summary>
+/// <param name="Value">What Consul says.</param>
+/// <param name="AfterTrouble">Whether the agent was out of reach a short time ago: what is missing may come back.</param>
+/// <param name="DataLost">Whether Consul's index went backwards, as after a loss of its data.</param>
+/// <param name="IsFiltered">Whether Consul says that rights are missing.</param>
+internal readonly record struct ConsulView<T>(T Value, bool AfterTrouble, bool DataLost, bool IsFiltered);
+
+/// <summary>What became of it.</summary>
+/// <param name="IsBelieved">Whether it is in use, and worth being saved.</param>
+/// <param name="LookAgain">If not: the time after which to ask again, if nothing changes before; null to wait for a change.</param>
+internal readonly record struct WatchVerdict(bool IsBelieved, TimeSpan? LookAgain = null)
+{
+    public static readonly WatchVerdict Believed = new(true);
+
+    /// <summary>What was there before stays until Consul says something else.</summary>
+    public static readonly WatchVerdict Kept = new(false);
+}

@@ -1,0 +1,271 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>
+/// Follows one query for as long as the process lives, with Consul's blocking queries, through everything that can go
+/// wrong with the agent: what was told stays told until something better is there.
+/// </summary>
+/// <remarks>
+/// Rules that others learned the hard way: after any failure the next query has no index (the agent may have restarted,
+/// and would hold an old index for the whole wait); an index that goes backwards starts anew, and what comes with it is
+/// doubted; pauses after failures grow and are jittered, but end as soon as any other watch hears the agent again.
+/// </remarks>
+internal sealed partial class ConsulWatch<T>
+    where T : class
+{
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the first answer may take before a saved view takes its place.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>After this long without an answer nobody needs to wait for it any more.</summary>
+    private static readonly TimeSpan s_giveUp = TimeSpan.FromSeconds(5);
+
+    /// <summary>A query that changes all the time is not read more often than this.</summary>
+    private static readonly TimeSpan s_leastInterval = TimeSpan.FromMilliseconds(50);
+
+    private readonly ConsulConnection _consul;
+    private readonly ConsulQuery<T> _query;
+    private readonly Func<ConsulView<T>, CancellationToken, ValueTask<WatchVerdict>> _apply;
+    private readonly Action? _failed;
+    private byte[]? _applied;
+    private ulong _lastIndex;
+    private long _began;
+    private bool _dataLost;
+    private bool _isTold;
+    private string? _toldError;
+
+    /// <param name="consul">The agent and what belongs to it.</param>
+    /// <param name="query">What to follow.</param>
+    /// <param name="apply">
+    /// Takes what Consul says, and says whether it is believed. Throws <see cref="ConsulException"/> for what cannot be
+    /// used at all.
+    /// </param>
+    /// <param name="failed">Told when an answer is not to be had soon, so that nobody waits for it.</param>
+    public ConsulWatch(
+        ConsulConnection consul,
+        ConsulQuery<T> query,
+        Func<ConsulView<T>, CancellationToken, ValueTask<WatchVerdict>> apply,
+        Action? failed = null)
+    {
+        _consul = consul;
+        _query = query;
+        _apply = apply;
+        _failed = failed;
+    }
+
+    /// <summary>Follows until cancelled; ends without an exception then.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            await FollowAsync(stop).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The end of every watch.
+        }
+    }
+
+    private async Task FollowAsync(CancellationToken stop)
+    {
+        _began = _consul.Time.GetTimestamp();
+        var index = 0UL;
+        var wait = _consul.Options.WaitTime;
+        var isDoubted = false;
+        var pause = s_firstPause;
+        while (true)
+        {
+            var back = _consul.Status.Back;
+            var began = _consul.Time.GetTimestamp();
+            try
+            {
+                var answer = await AskAsync(index, wait, mayBeStale: !isDoubted, stop).ConfigureAwait(false);
+                Note(answer);
+                var verdict = await ApplyAsync(answer, isDoubted, stop).ConfigureAwait(false);
+                isDoubted = !verdict.IsBelieved;
+                index = answer.Index;
+                wait = verdict.LookAgain is { } again && again < _consul.Options.WaitTime ? again : _consul.Options.WaitTime;
+                pause = s_firstPause;
+            }
+            catch (ConsulException e)
+            {
+                await FailAsync(e, stop).ConfigureAwait(false);
+                index = 0;
+                await PauseAsync(pause, back, stop).ConfigureAwait(false);
+                pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
+                continue;
+            }
+
+            var took = _consul.Time.GetElapsedTime(began);
+            if (took < s_leastInterval)
+            {
+                await Task.Delay(s_leastInterval - took, _consul.Time, stop).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Asks; while the very first answer takes its time, the saved view steps in.</summary>
+    private async Task<ConsulAnswer<T>> AskAsync(ulong index, TimeSpan wait, bool mayBeStale, CancellationToken stop)
+    {
+        var asked = _consul.Client.GetAsync(_query, index, wait, mayBeStale, stop);
+        if (!_isTold)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            var limit = Task.Delay(s_patience, _consul.Time, patience.Token);
+            var first = await Task.WhenAny(asked, limit).ConfigureAwait(false);
+            await patience.CancelAsync().ConfigureAwait(false);
+            if (first == limit && !stop.IsCancellationRequested)
+            {
+                await RestoreAsync(stop).ConfigureAwait(false);
+            }
+        }
+
+        return await asked.ConfigureAwait(false);
+    }
+
+    private void Note(ConsulAnswer<T> answer)
+    {
+        if (answer.KnowsLeader)
+        {
+            _consul.Status.Heard();
+        }
+        else
+        {
+            _consul.Status.Gone(new ConsulException(
+                $"Consul at {_consul.Client.Agent} knows no leader of its servers, what it says may be old.", HttpStatusCode.OK));
+        }
+
+        if (answer.Index < _lastIndex)
+        {
+            _consul.Status.Trouble();
+            _dataLost = true;
+            Log.IndexWentBack(_consul.Logger, _query.Path, _lastIndex, answer.Index);
+        }
+
+        _lastIndex = answer.Index;
+    }
+
+    private async ValueTask<WatchVerdict> ApplyAsync(ConsulAnswer<T> answer, bool isDoubted, CancellationToken stop)
+    {
+        if (!isDoubted && _applied is not null && answer.Body.AsSpan().SequenceEqual(_applied))
+        {
+            return WatchVerdict.Believed;
+        }
+
+        var afterTrouble = _consul.Status.HadTroubleWithin(_consul.Options.ShrinkHold);
+        var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered);
+        var verdict = await _apply(view, stop).ConfigureAwait(false);
+        _isTold = true;
+        if (_toldError is not null)
+        {
+            Log.WorksAgain(_consul.Logger, _query.Path);
+            _toldError = null;
+        }
+
+        if (verdict.IsBelieved)
+        {
+            _applied = answer.Body;
+            _dataLost = false;
+            Save(answer.Body);
+        }
+
+        return verdict;
+    }
+
+    private void Save(byte[] body)
+    {
+        // Nothing, or an empty list, is not worth a file.
+        if (body.Length > 2)
+        {
+            _consul.Saved.Save(_query.Path, body);
+        }
+        else
+        {
+            _consul.Saved.Remove(_query.Path);
+        }
+    }
+
+    private async ValueTask FailAsync(ConsulException e, CancellationToken stop)
+    {
+        if (IsOfAgent(e))
+        {
+            _consul.Status.Gone(e);
+        }
+        else
+        {
+            _consul.Status.Trouble();
+            if (e.Message != _toldError)
+            {
+                _toldError = e.Message;
+                Log.Refused(_consul.Logger, e.Message);
+            }
+        }
+
+        if (!_isTold)
+        {
+            await RestoreAsync(stop).ConfigureAwait(false);
+        }
+
+        if (!IsOfAgent(e) || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
+        {
+            _failed?.Invoke();
+        }
+    }
+
+    /// <summary>Whether it concerns everything there, and not this query only.</summary>
+    private static bool IsOfAgent(ConsulException e) =>
+        e.Status is null or HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+            or HttpStatusCode.GatewayTimeout
+        || (e.Status == HttpStatusCode.InternalServerError
+            && (e.Message.Contains("leader", StringComparison.OrdinalIgnoreCase)
+                || e.Message.Contains("No known Consul servers", StringComparison.OrdinalIgnoreCase)
+                || e.Message.Contains("rpc error", StringComparison.OrdinalIgnoreCase)));
+
+    private async ValueTask RestoreAsync(CancellationToken stop)
+    {
+        if (_isTold || _consul.Saved.Load(_query.Path) is not { } saved)
+        {
+            return;
+        }
+
+        try
+        {
+            var value = _consul.Client.Read(_query, saved.Body);
+            await _apply(new ConsulView<T>(value, AfterTrouble: false, DataLost: false, IsFiltered: false), stop).ConfigureAwait(false);
+            _isTold = true;
+            _consul.Status.UsesSaved(saved.SavedAt);
+        }
+        catch (ConsulException e)
+        {
+            Log.SavedViewUnusable(_consul.Logger, _query.Path, e.Message);
+        }
+    }
+
+    private async Task PauseAsync(TimeSpan pause, Task back, CancellationToken stop)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var delay = Task.Delay(pause * (0.5 + _consul.Random.NextDouble()), _consul.Time, either.Token);
+        await Task.WhenAny(delay, back).ConfigureAwait(false);
+        await either.CancelAsync().ConfigureAwait(false);
+        stop.ThrowIfCancellationRequested();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(311, LogLevel.Error, "Consul refuses what the mesh needs; what it said before stays in use. {Error}")]
+        public static partial void Refused(ILogger logger, string error);
+
+        [LoggerMessage(312, LogLevel.Information, "Consul answers {Path} again.")]
+        public static partial void WorksAgain(ILogger logger, string path);
+
+        [LoggerMessage(313, LogLevel.Warning, "Consul's index of {Path} went back from {From} to {To}: it may have lost data, so what is missing there is not believed at once.")]
+        public static partial void IndexWentBack(ILogger logger, string path, ulong from, ulong to);
+
+        [LoggerMessage(314, LogLevel.Warning, "The saved view of {Path} cannot be used: {Error}")]
+        public static partial void SavedViewUnusable(ILogger logger, string path, string error);
+    }
+}

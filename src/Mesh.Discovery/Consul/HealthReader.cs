@@ -1,0 +1,149 @@
+using System.Net;
+
+namespace Mesh.Discovery.Consul;
+
+/// <summary>Turns what Consul knows of a service's instances into endpoints.</summary>
+/// <remarks>Not safe for concurrent use: equal parts are kept once.</remarks>
+internal sealed class HealthReader(ConsulOptions options)
+{
+    private readonly Dictionary<string, ConsulNode> _nodes = new(StringComparer.Ordinal);
+    private readonly Dictionary<Labels, Labels> _labels = [];
+
+    /// <summary>The instances in one namespace, ordered by address; of several at one address the healthiest.</summary>
+    /// <param name="entries">As Consul lists them.</param>
+    /// <param name="namespace">The namespace that is asked for; null for any.</param>
+    /// <param name="own">The namespace of instances that do not name theirs.</param>
+    public IReadOnlyList<Endpoint> Read(HealthEntry[] entries, string? @namespace, string own)
+    {
+        _nodes.Clear();
+        _labels.Clear();
+        var endpoints = new SortedDictionary<string, Endpoint>(StringComparer.Ordinal);
+        foreach (var entry in entries)
+        {
+            if (entry is not { Service: { } service, Node: { } node })
+            {
+                continue;
+            }
+
+            var meta = Intern(new Labels(service.Meta ?? []));
+            if (@namespace is not null && !@namespace.Equals(ConsulMeta.Namespace(meta) ?? own, StringComparison.OrdinalIgnoreCase))
+            {
+                continue;
+            }
+
+            if (Read(entry, service, node, meta) is { } endpoint
+                && (!endpoints.TryGetValue(endpoint.Address.Authority, out var other) || other.Health != EndpointHealth.Healthy))
+            {
+                endpoints[endpoint.Address.Authority] = endpoint;
+            }
+        }
+
+        return [.. endpoints.Values];
+    }
+
+    private Endpoint? Read(HealthEntry entry, HealthService service, HealthNode node, Labels meta)
+    {
+        if (AddressOf(service, node, meta) is not { } address)
+        {
+            return null;
+        }
+
+        var (isCritical, isWarning) = StateOf(entry);
+        var weights = service.Weights ?? new HealthWeights(1, 1);
+        var instance = new ConsulInstance
+        {
+            Id = service.ID ?? "",
+            Service = service.Service ?? "",
+            Tags = service.Tags ?? [],
+            Meta = meta,
+            Address = service.Address ?? "",
+            Port = service.Port,
+            Node = NodeOf(node),
+            IsWarning = isWarning,
+        };
+        return new Endpoint
+        {
+            Address = address,
+            Labels = Intern(ConsulMeta.ReadLabels(meta)),
+            Weight = ConsulMeta.Weight(meta) ?? Math.Max(0, isWarning ? weights.Warning : weights.Passing),
+            Locality = LocalityOf(service, node, meta),
+            Health = isCritical || (isWarning && options.PassingOnly) ? EndpointHealth.Unhealthy : EndpointHealth.Healthy,
+            Consul = instance,
+        };
+    }
+
+    private Uri? AddressOf(HealthService service, HealthNode node, Labels meta)
+    {
+        var (host, port) = (service.Address, service.Port);
+        if (options.TaggedAddress.Length > 0 && service.TaggedAddresses?.GetValueOrDefault(options.TaggedAddress) is { } tagged)
+        {
+            (host, port) = (tagged.Address, tagged.Port > 0 ? tagged.Port : port);
+        }
+
+        host = string.IsNullOrEmpty(host) ? node.Address : host;
+        if (string.IsNullOrEmpty(host) || port is <= 0 or > IPEndPoint.MaxPort || Uri.CheckHostName(host) == UriHostNameType.Unknown)
+        {
+            // Such as a service that has no port: nothing can be dialled there.
+            return null;
+        }
+
+        return new UriBuilder(ConsulMeta.Scheme(meta), host, port).Uri;
+    }
+
+    /// <summary>The worst of all checks counts, those of the node included; what is not known is critical, as in Consul.</summary>
+    private static (bool IsCritical, bool IsWarning) StateOf(HealthEntry entry)
+    {
+        var isWarning = false;
+        foreach (var check in entry.Checks ?? [])
+        {
+            switch (check?.Status)
+            {
+                case "passing":
+                    break;
+                case "warning":
+                    isWarning = true;
+                    break;
+                default:
+                    return (true, false);
+            }
+        }
+
+        return (false, isWarning);
+    }
+
+    /// <summary>What the instance says of itself, or what is known of its node.</summary>
+    private static Locality LocalityOf(HealthService service, HealthNode node, Labels meta)
+    {
+        if (ConsulMeta.Locality(meta) is { } own)
+        {
+            return own;
+        }
+
+        var known = service.Locality ?? node.Locality;
+        var region = known?.Region ?? node.Meta?.GetValueOrDefault("region") ?? node.Datacenter ?? "";
+        var zone = known?.Zone ?? node.Meta?.GetValueOrDefault("zone") ?? "";
+        return new Locality(region, zone);
+    }
+
+    private ConsulNode NodeOf(HealthNode node)
+    {
+        var name = node.Node ?? "";
+        if (!_nodes.TryGetValue(name, out var known))
+        {
+            known = new ConsulNode(name, node.ID ?? "", node.Address ?? "", node.Datacenter ?? "", new Labels(node.Meta ?? []));
+            _nodes[name] = known;
+        }
+
+        return known;
+    }
+
+    private Labels Intern(Labels labels)
+    {
+        if (!_labels.TryGetValue(labels, out var known))
+        {
+            _labels[labels] = known = labels;
+        }
+
+        return known;
+    }
+}

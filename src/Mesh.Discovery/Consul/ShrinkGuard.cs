@@ -1,0 +1,98 @@
+namespace Mesh.Discovery.Consul;
+
+/// <summary>
+/// Doubts a sudden loss of most of a service's endpoints, because a catalog that lost its data or its health checks looks
+/// the same as a service that went away, and believing it wrongly costs all traffic (Finagle: stabilizer; Eureka:
+/// self-preservation).
+/// </summary>
+/// <remarks>
+/// A loss in good times is believed at the second look, a second later. Soon after the agent was out of reach, what is
+/// missing is kept for <see cref="ConsulOptions.ShrinkHold"/>: as long as processes take to register again, and checks to
+/// pass again. Not safe for concurrent use.
+/// </remarks>
+internal sealed class ShrinkGuard(TimeSpan hold, TimeProvider time)
+{
+    private static readonly TimeSpan s_secondLook = TimeSpan.FromSeconds(1);
+
+    private IReadOnlyList<Endpoint> _inUse = [];
+
+    /// <summary>What was in use before the agent went away.</summary>
+    private IReadOnlyList<Endpoint> _before = [];
+    private long _since;
+
+    /// <summary>What is to be used.</summary>
+    /// <param name="told">What Consul says.</param>
+    /// <param name="afterTrouble">Whether the agent was out of reach a short time ago.</param>
+    public ShrinkVerdict Judge(IReadOnlyList<Endpoint> told, bool afterTrouble)
+    {
+        if (!afterTrouble && _since == 0)
+        {
+            _before = _inUse;
+        }
+
+        var healthy = CountHealthy(told);
+        var expected = CountHealthy(_before);
+        if (hold <= TimeSpan.Zero || healthy >= expected || (_since == 0 && healthy * 2 >= expected))
+        {
+            return Believe(told, afterTrouble);
+        }
+
+        var now = time.GetTimestamp();
+        var isNew = _since == 0;
+        _since = isNew ? now : _since;
+        var limit = afterTrouble ? hold : s_secondLook;
+        var left = limit - time.GetElapsedTime(_since, now);
+        if (left <= TimeSpan.Zero || (!afterTrouble && healthy * 2 >= expected))
+        {
+            return Believe(told, afterTrouble: false);
+        }
+
+        _inUse = Merge(told);
+        return new ShrinkVerdict(_inUse, left, isNew, expected, healthy);
+    }
+
+    private ShrinkVerdict Believe(IReadOnlyList<Endpoint> told, bool afterTrouble)
+    {
+        _since = 0;
+        _inUse = told;
+
+        // Small losses in bad times must not add up to a large one that is never doubted.
+        _before = afterTrouble ? _before : told;
+        return new ShrinkVerdict(told, null, IsNew: false, 0, 0);
+    }
+
+    /// <summary>What is told, and from before what is missing or said to be ill.</summary>
+    private List<Endpoint> Merge(IReadOnlyList<Endpoint> told)
+    {
+        var kept = _before.Where(static endpoint => endpoint.Health == EndpointHealth.Healthy)
+            .ToDictionary(static endpoint => endpoint.Address);
+        var merged = new List<Endpoint>(told.Count + kept.Count);
+        foreach (var endpoint in told)
+        {
+            kept.Remove(endpoint.Address, out var before);
+            merged.Add(endpoint.Health == EndpointHealth.Healthy || before is null ? endpoint : before);
+        }
+
+        merged.AddRange(kept.Values);
+        return merged;
+    }
+
+    private static int CountHealthy(IReadOnlyList<Endpoint> endpoints)
+    {
+        var count = 0;
+        foreach (var endpoint in endpoints)
+        {
+            count += endpoint.Health == EndpointHealth.Healthy ? 1 : 0;
+        }
+
+        return count;
+    }
+}
+
+/// <summary>What the guard decided.</summary>
+/// <param name="Endpoints">To be used now.</param>
+/// <param name="LookAgain">After this time, if nothing changes before; null if Consul is believed.</param>
+/// <param name="IsNew">Whether the doubt begins here.</param>
+/// <param name="Before">How many healthy ones there were.</param>
+/// <param name="Now">How many healthy ones Consul tells.</param>
+internal readonly record struct ShrinkVerdict(IReadOnlyList<Endpoint> Endpoints, TimeSpan? LookAgain, bool IsNew, int Before, int Now);
