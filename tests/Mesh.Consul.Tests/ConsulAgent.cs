@@ -54,7 +54,7 @@ public sealed class ConsulAgent : IAsyncDisposable
     /// <summary>Where the HTTP API with TLS is, if <see cref="ConsulAgentSettings.Tls"/> asks for it.</summary>
     public Uri? SecureAddress { get; }
 
-    /// <summary>Calls <see cref="Address"/>, with <see cref="ConsulAgentSettings.ManagementToken"/> if there is one.</summary>
+    /// <summary>Calls <see cref="Address"/>, with the <see cref="ConsulAgentSettings.ManagementToken"/>.</summary>
     public HttpClient HttpClient { get; }
 
     /// <summary>The agent's process; another one after a restart.</summary>
@@ -65,6 +65,8 @@ public sealed class ConsulAgent : IAsyncDisposable
 
     private ConsulProcess Running =>
         _process ?? throw new InvalidOperationException("The agent is not running: it was killed.");
+
+    private string DataDirectory => Path.Combine(_directory, "data");
 
     /// <summary>Without a program to start, skips the test, or fails it where the environment says CI=true.</summary>
     public static void RequireOrSkip()
@@ -78,7 +80,7 @@ public sealed class ConsulAgent : IAsyncDisposable
         Assert.SkipUnless(IsAvailable, ConsulBinary.Reason);
     }
 
-    /// <summary>Starts an agent, and returns when it has a leader and answers. Calls <see cref="RequireOrSkip"/>.</summary>
+    /// <summary>Starts an agent, and returns when it has a leader. Calls <see cref="RequireOrSkip"/>.</summary>
     public static async Task<ConsulAgent> StartAsync(
         ConsulAgentSettings? settings = null,
         CancellationToken cancel = default)
@@ -152,8 +154,6 @@ public sealed class ConsulAgent : IAsyncDisposable
             Directory.Delete(_directory, recursive: true);
         }
     }
-
-    private string DataDirectory => Path.Combine(_directory, "data");
 
     private async Task RunAsync(CancellationToken cancel)
     {

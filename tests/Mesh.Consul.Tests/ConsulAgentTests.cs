@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Mesh.Consul.Tests;
 
@@ -111,6 +113,46 @@ public sealed class ConsulAgentTests
             () => ConsulAgent.StartAsync(new() { Configuration = """{ "no_such_setting": 1 }""" }));
 
         Assert.Contains("no_such_setting", failure.Message);
+    }
+
+    [Fact]
+    public async Task StartAsync_Tls_AnswersWithTheCertificateOfTheConfiguration()
+    {
+        var directory = Directory.CreateTempSubdirectory("mesh-consul-tls-");
+        try
+        {
+            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            var request = new CertificateRequest("CN=agent.test", key, HashAlgorithmName.SHA256);
+            var now = TimeProvider.System.GetUtcNow();
+            using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+            var certificateFile = Path.Combine(directory.FullName, "agent.pem");
+            var keyFile = Path.Combine(directory.FullName, "agent-key.pem");
+            await File.WriteAllTextAsync(certificateFile, certificate.ExportCertificatePem());
+            await File.WriteAllTextAsync(keyFile, key.ExportPkcs8PrivateKeyPem());
+            await using var agent = await ConsulAgent.StartAsync(new()
+            {
+                Tls = true,
+                Configuration = $$"""{ "cert_file": "{{certificateFile}}", "key_file": "{{keyFile}}" }""",
+            });
+
+            string? subject = null;
+            using var handler = new HttpClientHandler
+            {
+                ServerCertificateCustomValidationCallback = (_, presented, _, _) =>
+                {
+                    subject = presented?.Subject;
+                    return true;
+                },
+            };
+            using var client = new HttpClient(handler) { BaseAddress = agent.SecureAddress };
+
+            Assert.NotEqual("\"\"", await client.GetStringAsync("v1/status/leader"));
+            Assert.Equal("CN=agent.test", subject);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
     }
 
     private static async Task PutAsync(ConsulAgent agent, string value)

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Mesh.Consul.Tests;
 
-/// <summary>The program that is run: <c>MESH_CONSUL</c>, else the one on PATH, else what eng/get-consul.sh fetched.</summary>
+/// <summary>The program that runs: <c>MESH_CONSUL</c>, else the one on PATH, else eng/get-consul.sh's.</summary>
 internal sealed partial record ConsulBinary(string Path, Version Version)
 {
     private static readonly Lazy<(ConsulBinary? Binary, string Reason)> s_found = new(Find);
@@ -27,8 +27,10 @@ internal sealed partial record ConsulBinary(string Path, Version Version)
                 : (null, $"MESH_CONSUL names '{named}', which is no consul program that runs here.");
         }
 
-        var directories = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries);
-        var candidates = directories.Select(directory => System.IO.Path.Combine(directory, "consul")).ToList();
+        var path = Environment.GetEnvironmentVariable("PATH") ?? "";
+        var candidates = path.Split(':', StringSplitOptions.RemoveEmptyEntries)
+            .Select(directory => System.IO.Path.Combine(directory, "consul"))
+            .ToList();
         if (FindRoot() is { } root)
         {
             candidates.Add(System.IO.Path.Combine(root, "artifacts", "tools", "consul"));

@@ -79,7 +79,7 @@ internal sealed class ConsulProcess : IAsyncDisposable
     public async Task PauseAsync()
     {
         await SignalAsync("STOP");
-        while (OperatingSystem.IsLinux() && !Exit.IsCompleted && !Directory.GetDirectories($"/proc/{Id}/task").All(Stopped))
+        while (OperatingSystem.IsLinux() && !Directory.GetDirectories($"/proc/{Id}/task").All(Stopped))
         {
             await Task.Yield();
         }
