@@ -25,8 +25,11 @@ give_up() {
 
 runs() { "$1" version >/dev/null 2>&1 </dev/null; }
 
-answer() {
-  echo "$1"
+answer() { # path, from here or from the root
+  case $1 in
+    /*) echo "$1" ;;
+    *) echo "$PWD/$1" ;;
+  esac
   exit 0
 }
 
@@ -66,7 +69,7 @@ read_lists() { # mirror, keyring
     -o APT::Update::Error-Mode=any update >"$work/update.log" 2>&1; then
     return 0
   fi
-  if grep -q -e NO_PUBKEY -e 'GPG error' -e 'is not signed' -e EXPKEYSIG -e KEYEXPIRED "$work/update.log"; then
+  if grep -q -e NO_PUBKEY -e 'GPG error' -e EXPKEYSIG -e KEYEXPIRED "$work/update.log"; then
     return 1
   fi
   return 2
@@ -97,8 +100,9 @@ fetch() {
 }
 
 if [ -n "${MESH_CONSUL:-}" ]; then
-  runs "$MESH_CONSUL" || give_up "MESH_CONSUL names '$MESH_CONSUL', which does not run."
-  answer "$MESH_CONSUL"
+  found=$(type -P "$MESH_CONSUL") && runs "$found" ||
+    give_up "MESH_CONSUL names '$MESH_CONSUL', which does not run."
+  answer "$found"
 fi
 if found=$(type -P consul) && runs "$found"; then
   answer "$found"
