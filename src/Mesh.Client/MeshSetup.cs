@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Mesh.Client;
 
 /// <summary>What the configuration and the application's code make of this process: options, rule sources and catalogs.</summary>
-internal sealed class MeshSetup
+internal sealed class MeshSetup : IDisposable
 {
     private readonly IServiceProvider _services;
     private readonly IConfiguration _configuration;
@@ -108,6 +108,9 @@ internal sealed class MeshSetup
 
         return sources;
     }
+
+    /// <summary>After everything that was made from it, so that a registration can still be withdrawn.</summary>
+    public void Dispose() => _consulCatalog?.Connection.Dispose();
 
     private void AddConsulSources(List<IRuleSource> sources, ConsulCatalog catalog)
     {

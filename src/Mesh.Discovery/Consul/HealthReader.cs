@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace Mesh.Discovery.Consul;
 
 /// <summary>Turns what Consul knows of a service's instances into endpoints.</summary>
@@ -65,7 +63,7 @@ internal sealed class HealthReader(ConsulOptions options)
         {
             Address = address,
             Labels = Intern(ConsulMeta.ReadLabels(meta)),
-            Weight = ConsulMeta.Weight(meta) ?? Math.Max(0, isWarning ? weights.Warning : weights.Passing),
+            Weight = ConsulMeta.Weight(meta, Math.Max(0, isWarning ? weights.Warning : weights.Passing)),
             Locality = LocalityOf(service, node, meta),
             Health = isCritical || (isWarning && options.PassingOnly) ? EndpointHealth.Unhealthy : EndpointHealth.Healthy,
             Consul = instance,
@@ -80,14 +78,8 @@ internal sealed class HealthReader(ConsulOptions options)
             (host, port) = (tagged.Address, tagged.Port > 0 ? tagged.Port : port);
         }
 
-        host = string.IsNullOrEmpty(host) ? node.Address : host;
-        if (string.IsNullOrEmpty(host) || port is <= 0 or > IPEndPoint.MaxPort || Uri.CheckHostName(host) == UriHostNameType.Unknown)
-        {
-            // Such as a service that has no port: nothing can be dialled there.
-            return null;
-        }
-
-        return new UriBuilder(ConsulMeta.Scheme(meta), host, port).Uri;
+        // Null for a service without a port, for example: nothing can be dialled there.
+        return ConsulMeta.Address(meta, string.IsNullOrEmpty(host) ? node.Address ?? "" : host, port);
     }
 
     /// <summary>The worst of all checks counts, those of the node included; what is not known is critical, as in Consul.</summary>
@@ -114,7 +106,8 @@ internal sealed class HealthReader(ConsulOptions options)
     /// <summary>What the instance says of itself, or what is known of its node.</summary>
     private static Locality LocalityOf(HealthService service, HealthNode node, Labels meta)
     {
-        if (ConsulMeta.Locality(meta) is { } own)
+        var own = ConsulMeta.Locality(meta);
+        if (own != Locality.Unknown)
         {
             return own;
         }
