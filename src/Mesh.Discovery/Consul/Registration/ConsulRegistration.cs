@@ -256,7 +256,7 @@ internal sealed partial class ConsulRegistration : IAsyncDisposable
     {
         var problem = e switch
         {
-            ConsulException { IsAccessDenied: true } => Problem.Denied,
+            ConsulException { Status: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError } => Problem.Refused,
             ConsulException => Problem.OutOfReach,
             _ => Problem.Unexpected,
         };
@@ -281,7 +281,7 @@ internal sealed partial class ConsulRegistration : IAsyncDisposable
     {
         None,
         OutOfReach,
-        Denied,
+        Refused,
         Unexpected,
     }
 }
