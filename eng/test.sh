@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds everything and runs all tests, from nothing: needs the .NET 10 SDK only. The last line is `N passed, N failed`,
 # summed over all test projects. Fails on any failed test, on a test project that
-# crashes, hangs or runs no test, and on any build warning.
+# crashes, hangs or runs no test, and on any build warning. Tests with a real Consul agent are skipped where
+# eng/get-consul.sh finds none; with CI=true they fail.
 #
 # Release, because that is what ships, and because the property, share and end-to-end tests then take a fraction of the
 # time on two cores. One project after the other: the end-to-end tests start a dozen processes and must not compete.
@@ -59,6 +60,15 @@ if ! run dotnet build Mesh.Library.sln --configuration "$configuration" -warnase
   echo "The build failed or gave warnings: no test was run."
   failed=1
   finish
+fi
+
+echo "== consul"
+if run bash eng/get-consul.sh >"$results/consul.path"; then
+  MESH_CONSUL=$(tail -n 1 "$results/consul.path")
+  export MESH_CONSUL
+  echo "$MESH_CONSUL"
+else
+  echo "There is no Consul agent here: the tests with one are skipped, or fail if CI=true."
 fi
 
 limit=()
