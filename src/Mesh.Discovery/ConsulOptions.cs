@@ -87,13 +87,16 @@ public sealed class ConsulCheckOptions
     /// <summary>Who checks, and how. Default: the agent calls <see cref="Path"/>.</summary>
     public ConsulCheckType Type { get; set; }
 
-    /// <summary>How often the agent checks; for <see cref="ConsulCheckType.Ttl"/> the process itself reports three times as often. Default 5 s.</summary>
+    /// <summary>
+    /// How often the agent checks. For <see cref="ConsulCheckType.Ttl"/> the process itself reports three times as often, and
+    /// is critical after a silence of three intervals. Default 5 s; at least 1 s (Consul's own least).
+    /// </summary>
     public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long one check may take. Default 2 s.</summary>
+    /// <summary>How long one check may take; no longer than <see cref="Interval"/>. Default 2 s, or the interval if that is shorter.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>What an HTTP check calls. Default <c>/mesh/health</c>.</summary>
+    /// <summary>What an HTTP check calls, at the instance's own address. Default <c>/mesh/health</c>.</summary>
     public string Path { get; set; } = "/mesh/health";
 
     /// <summary>After this long in the state <c>critical</c> Consul forgets the instance. Default and least 1 min (Consul's own least).</summary>

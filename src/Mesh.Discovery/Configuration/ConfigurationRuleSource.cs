@@ -45,8 +45,8 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         var rules = new List<RuleConfig>();
         var issues = new List<RuleIssue>();
         var present = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        ReadSection(tree, "Routes", ReadRoutes);
-        ReadSection(tree, "Destinations", ReadDestination);
+        ReadSection(SectionReader.Routes);
+        ReadSection(SectionReader.Destinations);
         foreach (var gone in _entries.Keys.Except(present, StringComparer.OrdinalIgnoreCase).ToList())
         {
             _entries.Remove(gone);
@@ -54,18 +54,18 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
 
         return new RuleBatch(rules, issues);
 
-        void ReadSection(ConfigurationTree from, string name, Func<string, RuleValue, RuleConfig?> read)
+        void ReadSection(string section)
         {
-            var path = $"{MeshOptions.SectionName}:{name}";
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
-            foreach (var (host, value) in from.Read(path, reading).Entries())
+            var path = reading.Join(MeshOptions.SectionName, reading.Show(section));
+            foreach (var (host, value) in tree.Read(path, reading).Entries())
             {
                 present.Add(value.Path);
-                var entry = ReadEntry(host, value, read);
-                issues.AddRange(entry.Issues);
-                if (entry.Rule is not null)
+                var document = ReadHost(section, host, value);
+                issues.AddRange(document.Issues);
+                if (document.Rule is not null)
                 {
-                    rules.Add(entry.Rule);
+                    rules.Add(document.Rule);
                 }
             }
 
@@ -73,67 +73,17 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         }
     }
 
-    private Entry ReadEntry(string host, RuleValue value, Func<string, RuleValue, RuleConfig?> read)
+    private RuleDocument ReadHost(string section, string host, RuleValue value)
     {
         var fingerprint = Fingerprint(value.Node);
-        var known = _entries.GetValueOrDefault(value.Path);
-        if (known is not null && known.Fingerprint == fingerprint)
+        if (_entries.TryGetValue(value.Path, out var known) && known.Fingerprint == fingerprint)
         {
-            return known;
+            return known.Document;
         }
 
-        var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict, value.Path);
-        value = value with { Reading = reading };
-        if (!HostText.IsHost(host, wildcard: true))
-        {
-            value.Error($"{RuleText.Quote(host)} is not a host; allowed: {HostText.Allowed}");
-        }
-
-        var rule = read(host, value);
-        var entry = new Entry(fingerprint, reading.HasErrors ? null : rule, reading.Issues);
-        _entries[value.Path] = entry;
-        return entry;
-    }
-
-    private VirtualServiceConfig? ReadRoutes(string host, RuleValue value)
-    {
-        var routes = new List<RouteConfig>();
-        foreach (var item in value.Items())
-        {
-            if (item.Object() is { } route && RouteReader.Read(route, host) is { } read)
-            {
-                routes.Add(read);
-            }
-        }
-
-        return routes.Count == 0 ? null : new VirtualServiceConfig
-        {
-            Name = host,
-            Namespace = options.Namespace,
-            Location = value.Location,
-            Hosts = [host],
-            Http = routes,
-        };
-    }
-
-    private DestinationRuleConfig? ReadDestination(string host, RuleValue value)
-    {
-        if (value.Object() is not { } destination)
-        {
-            return null;
-        }
-
-        var result = new DestinationRuleConfig
-        {
-            Name = host,
-            Namespace = options.Namespace,
-            Location = value.Location,
-            Host = host,
-            TrafficPolicy = DestinationReader.Policy(destination),
-            Subsets = DestinationReader.Subsets(destination),
-        };
-        destination.Done();
-        return result;
+        var document = SectionReader.Read(section, host, value, options.Config.Strict);
+        _entries[value.Path] = new Entry(fingerprint, document);
+        return document;
     }
 
     /// <summary>Everything that the reading of a node depends on, as one text.</summary>
@@ -165,5 +115,5 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         }
     }
 
-    private sealed record Entry(string Fingerprint, RuleConfig? Rule, IReadOnlyList<RuleIssue> Issues);
+    private sealed record Entry(string Fingerprint, RuleDocument Document);
 }

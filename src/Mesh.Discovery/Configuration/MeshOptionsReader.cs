@@ -84,6 +84,7 @@ internal static class MeshOptionsReader
             }
         }
 
+        ConsulOptionsReader.Read(discovery.Object("consul"), options.Consul);
         discovery.Done();
     }
 
@@ -98,6 +99,7 @@ internal static class MeshOptionsReader
         options.Strict = config.Bool("strict") ?? options.Strict;
         options.MaxFileSize = config.Int("maxFileSize", 1, 64 * 1024 * 1024) ?? options.MaxFileSize;
         options.PollInterval = config.Duration("pollInterval", s_shortestPoll) ?? options.PollInterval;
+        ConsulOptionsReader.Read(config.Object("consul"), options.Consul);
         config.Done();
     }
 

@@ -44,7 +44,7 @@ internal sealed class ConsulClient : IDisposable
     }
 
     /// <summary>The agent, for messages.</summary>
-    public string Agent => _options.Address!.OriginalString;
+    public string Agent => ConsulAddress.Show(_options.Address!);
 
     /// <summary>Reads; with an index the agent holds the query until something is newer than that.</summary>
     /// <param name="query">What to read.</param>
@@ -87,6 +87,27 @@ internal sealed class ConsulClient : IDisposable
             IndexOf(headers),
             Header(headers, "X-Consul-KnownLeader") != "false",
             Header(headers, "X-Consul-Results-Filtered-By-ACLs") == "true");
+    }
+
+    /// <summary>Reads what the agent itself knows of one service, which has a hash of its content and not an index.</summary>
+    /// <param name="query">What to read.</param>
+    /// <param name="hash">From the answer before: the agent holds the query until the content is another. Empty answers at once.</param>
+    /// <param name="wait">For how long it holds it.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="ConsulException">No answer, a refusal, or one that cannot be read.</exception>
+    public async Task<T> WatchAsync<T>(ConsulQuery<T> query, string hash, TimeSpan wait, CancellationToken cancel)
+        where T : class
+    {
+        var path = query.Path;
+        var limit = _options.RequestTimeout;
+        if (hash.Length > 0)
+        {
+            path += string.Create(CultureInfo.InvariantCulture, $"?hash={Uri.EscapeDataString(hash)}&wait={(long)wait.TotalMilliseconds}ms");
+            limit += wait * 1.0625;
+        }
+
+        var (status, body, _) = await SendAsync(HttpMethod.Get, path, null, limit, cancel).ConfigureAwait(false);
+        return status == HttpStatusCode.OK ? Read(query, body) : throw Refused(HttpMethod.Get, query.Path, status, body, query.Right);
     }
 
     /// <summary>Writes something, or asks the agent to do something.</summary>

@@ -34,15 +34,12 @@ internal static class ConsulEnvironment
     {
         var text = read("CONSUL_HTTP_ADDR") is { Length: > 0 } value ? value : "127.0.0.1:8500";
         var ssl = read("CONSUL_HTTP_SSL") is { Length: > 0 } wanted && !IsFalse(wanted);
-        if (!text.Contains("://", StringComparison.Ordinal))
-        {
-            text = $"{(ssl ? "https" : "http")}://{text}";
-        }
 
-        return Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" or "unix"
+        // Not repeated: it may hold a password.
+        return ConsulAddress.TryParse(text, ssl, out var address)
             ? address
             : throw new ConsulException(
-                $"The environment variable CONSUL_HTTP_ADDR is '{text}', which is no address; allowed are host:port, http://…, https://… and unix://…");
+                $"The environment variable CONSUL_HTTP_ADDR is not the address of a Consul agent; allowed: {ConsulAddress.Allowed}.");
     }
 
     private static bool IsFalse(string text) => text is "0" || text.Equals("false", StringComparison.OrdinalIgnoreCase);

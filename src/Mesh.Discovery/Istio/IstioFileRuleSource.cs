@@ -1,4 +1,5 @@
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Rules.Reading;
 
 namespace Mesh.Discovery.Istio;
 
@@ -47,7 +48,7 @@ internal sealed class IstioFileRuleSource : IRuleSource
         {
             var pending = Look();
             var batch = Collect();
-            if (_published is null || !IsSame(batch, _published))
+            if (_published is null || !RuleCollector.IsSame(batch, _published))
             {
                 publish(batch);
                 _published = batch;
@@ -76,47 +77,11 @@ internal sealed class IstioFileRuleSource : IRuleSource
         return pending;
     }
 
-    private RuleBatch Collect()
-    {
-        var rules = new List<RuleConfig>();
-        var issues = new List<RuleIssue>();
-        var places = new Dictionary<(string, string, string), int>();
-        var before = new HashSet<RuleConfig>(_published?.Rules ?? [], ReferenceEqualityComparer.Instance);
-        foreach (var pattern in _patterns)
-        {
-            issues.AddRange(pattern.Issues);
-            foreach (var file in pattern.Files)
-            {
-                issues.AddRange(file.Issues);
-                foreach (var rule in file.Rules)
-                {
-                    var identity = (rule.Kind, rule.Namespace, rule.Name);
-                    if (places.TryAdd(identity, rules.Count))
-                    {
-                        rules.Add(rule);
-                        continue;
-                    }
-
-                    // The one already in effect stays, wherever the newcomer stands.
-                    var place = places[identity];
-                    var (kept, refused) = before.Contains(rule) && !before.Contains(rules[place])
-                        ? (rule, rules[place])
-                        : (rules[place], rule);
-                    rules[place] = kept;
-                    var other = $"{kept.Location.Origin}:{kept.Location.Line}";
-                    issues.Add(new RuleIssue(
-                        IssueSeverity.Error, refused.Location, $"the name is taken: it is also in {other}"));
-                }
-            }
-        }
-
-        return new RuleBatch(rules, issues);
-    }
-
-    private static bool IsSame(RuleBatch a, RuleBatch b) =>
-        a.Issues.SequenceEqual(b.Issues)
-        && a.Rules.Count == b.Rules.Count
-        && a.Rules.Zip(b.Rules).All(static pair => ReferenceEquals(pair.First, pair.Second));
+    private RuleBatch Collect() => RuleCollector.Collect(
+        _patterns.SelectMany(static pattern => pattern.Files
+            .Select(static file => (file.Rules, file.Issues))
+            .Prepend(([], pattern.Issues))),
+        _published);
 }
 
 /// <summary>How rule files are read.</summary>

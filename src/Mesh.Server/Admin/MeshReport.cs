@@ -1,5 +1,6 @@
 using Mesh.Discovery;
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Consul;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
 using Mesh.Server.Registration;
@@ -48,7 +49,10 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             {
                 Discovery = new(
                     runtime.Catalogs.OfType<FileCatalog>().FirstOrDefault()?.CurrentDirectory,
-                    options.Discovery.File),
+                    options.Discovery.File,
+                    options.Discovery.Providers.Contains("Consul", StringComparer.OrdinalIgnoreCase)
+                        ? Describe(options.Discovery.Consul)
+                        : null),
                 Config = options.Config,
                 Outbound = options.Outbound,
                 Drain = options.Drain,
@@ -82,6 +86,22 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                         .Select(Describe)],
                 })]);
     }
+
+    private static ConsulReport Describe(ConsulOptions consul) => new()
+    {
+        Address = consul.Address is { } address ? ConsulAddress.Show(address) : null,
+        Datacenter = consul.Datacenter,
+        Token = new ConsulToken(consul).Describe(),
+        Tls = consul.Tls,
+        AllowStale = consul.AllowStale,
+        PassingOnly = consul.PassingOnly,
+        WaitTime = consul.WaitTime,
+        RequestTimeout = consul.RequestTimeout,
+        ShrinkHold = consul.ShrinkHold,
+        SavedViewPath = consul.SavedViewPath,
+        Tags = [.. consul.Tags],
+        Check = consul.Check,
+    };
 
     private static RuleReport Describe(RuleStatus status) => new()
     {

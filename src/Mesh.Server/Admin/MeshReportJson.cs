@@ -34,7 +34,27 @@ internal sealed record OptionsReport
 
 /// <param name="Directory">Where the File catalog lies, if it is used and could be opened.</param>
 /// <param name="File">Its options as given.</param>
-internal sealed record DiscoveryReport(string? Directory, FileCatalogOptions File);
+/// <param name="Consul">The options of the Consul catalog, if it is used.</param>
+internal sealed record DiscoveryReport(string? Directory, FileCatalogOptions File, ConsulReport? Consul);
+
+/// <summary>The options of Consul without the token.</summary>
+internal sealed record ConsulReport
+{
+    public required string? Address { get; init; }
+    public required string Datacenter { get; init; }
+
+    /// <summary>Whether there is a token, and where it is from.</summary>
+    public required string Token { get; init; }
+    public required ConsulTlsOptions Tls { get; init; }
+    public required bool AllowStale { get; init; }
+    public required bool PassingOnly { get; init; }
+    public required TimeSpan WaitTime { get; init; }
+    public required TimeSpan RequestTimeout { get; init; }
+    public required TimeSpan ShrinkHold { get; init; }
+    public required string SavedViewPath { get; init; }
+    public required IReadOnlyList<string> Tags { get; init; }
+    public required ConsulCheckOptions Check { get; init; }
+}
 
 internal sealed record RuleReport
 {

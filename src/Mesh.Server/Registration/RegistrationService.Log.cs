@@ -30,7 +30,7 @@ internal sealed partial class RegistrationService
         [LoggerMessage(2011, LogLevel.Information, "Leaving: withdrawn from the catalog.")]
         public static partial void Withdrawn(ILogger logger);
 
-        [LoggerMessage(2012, LogLevel.Error, "Leaving: withdrawing the registration failed. Callers see it when its heartbeat has expired.")]
+        [LoggerMessage(2012, LogLevel.Error, "Leaving: withdrawing the registration failed. Callers see it once the catalog notices that the process is gone.")]
         public static partial void WithdrawFailed(ILogger logger, Exception exception);
 
         [LoggerMessage(2013, LogLevel.Information, "Leaving: serving for another {Delay}, so that callers see it first. A second signal skips that.")]

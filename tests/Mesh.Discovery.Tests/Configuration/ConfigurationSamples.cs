@@ -13,9 +13,23 @@ internal static class ConfigurationSamples
             "Advertise": "http://10.1.2.3:8080",
             "Discovery": {
               "Providers": [ "File", "Configuration" ],
-              "File": { "Path": "/var/mesh", "PollInterval": "100ms", "HeartbeatInterval": "2s", "Expiry": "10s" }
+              "File": { "Path": "/var/mesh", "PollInterval": "100ms", "HeartbeatInterval": "2s", "Expiry": "10s" },
+              "Consul": {
+                "Address": "https://consul.example.com:8501", "Datacenter": "dc2", "Token": "00000000-0000-4000-8000-000000000000",
+                "TokenFile": "/run/secrets/consul", "AllowStale": false, "PassingOnly": true, "WaitTime": "30s",
+                "RequestTimeout": "5s", "ShrinkHold": "2m", "SavedViewPath": "/var/mesh/consul", "Tags": [ "blue", "green" ],
+                "Tls": {
+                  "CaFile": "/etc/ca.pem", "CertificateFile": "/etc/own.pem", "KeyFile": "/etc/own.key",
+                  "ServerName": "server.dc2.consul", "Verify": false },
+                "Check": {
+                  "Type": "Grpc", "Interval": "10s", "Timeout": "1s", "Path": "/health?deep=1",
+                  "DeregisterCriticalServiceAfter": "5m" }
+              }
             },
-            "Config": { "Files": [ "mesh/*.yaml" ], "Strict": true, "MaxFileSize": 1048576, "PollInterval": "00:00:01" },
+            "Config": {
+              "Files": [ "mesh/*.yaml" ], "Strict": true, "MaxFileSize": 1048576, "PollInterval": "00:00:01",
+              "Consul": { "KeyPrefix": "/infra/mesh", "ConfigEntries": false, "Intentions": false }
+            },
             "Outbound": {
               "UnknownHosts": "Refuse", "UnknownHostTimeout": "20s", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
               "ConnectTimeout": "2s", "RetryAttempts": 1

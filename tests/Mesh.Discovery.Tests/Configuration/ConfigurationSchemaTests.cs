@@ -43,6 +43,11 @@ public sealed class ConfigurationSchemaTests
     [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Match": [ { "Uri": { "Exact": "/a", "Prefix": "/b" } } ] } ] } } }""")]
     [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Redirect": { "Uri": "/", "RedirectCode": 300 } } ] } } }""")]
     [InlineData("""{ "Mesh": { "Services": { "a": { "Endpoints": [ { "Weight": 1 } ] } } } }""")]
+    [InlineData("""{ "Mesh": { "Discovery": { "Consul": { "Check": { "Type": "Tcp" } } } } }""")]
+    [InlineData("""{ "Mesh": { "Discovery": { "Consul": { "Check": { "Path": "health" } } } } }""")]
+    [InlineData("""{ "Mesh": { "Discovery": { "Consul": { "Token": "a b" } } } }""")]
+    [InlineData("""{ "Mesh": { "Discovery": { "Consul": { "Datacenter": "a.b" } } } }""")]
+    [InlineData("""{ "Mesh": { "Config": { "Consul": { "Keyprefix2": "a" } } } }""")]
     public async Task Schema_BadSample_IsRefusedByBoth(string json)
     {
         Assert.NotEmpty(await ValidateAsync(json));
@@ -127,6 +132,22 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(options.Discovery.File.PollInterval, Duration("Discovery:File:PollInterval"));
         Assert.Equal(options.Discovery.File.HeartbeatInterval, Duration("Discovery:File:HeartbeatInterval"));
         Assert.Equal(options.Discovery.File.Expiry, Duration("Discovery:File:Expiry"));
+        var consul = options.Discovery.Consul;
+        Assert.Equal(consul.AllowStale.ToString().ToLowerInvariant(), Default("Discovery:Consul:AllowStale"));
+        Assert.Equal(consul.PassingOnly.ToString().ToLowerInvariant(), Default("Discovery:Consul:PassingOnly"));
+        Assert.Equal(consul.WaitTime, Duration("Discovery:Consul:WaitTime"));
+        Assert.Equal(consul.RequestTimeout, Duration("Discovery:Consul:RequestTimeout"));
+        Assert.Equal(consul.ShrinkHold, Duration("Discovery:Consul:ShrinkHold"));
+        Assert.Equal(consul.Tls.Verify.ToString().ToLowerInvariant(), Default("Discovery:Consul:Tls:Verify"));
+        Assert.Equal(consul.Check.Type.ToString(), Default("Discovery:Consul:Check:Type"));
+        Assert.Equal(consul.Check.Interval, Duration("Discovery:Consul:Check:Interval"));
+        Assert.Equal(consul.Check.Timeout, Duration("Discovery:Consul:Check:Timeout"));
+        Assert.Equal(consul.Check.Path, Default("Discovery:Consul:Check:Path"));
+        Assert.Equal(
+            consul.Check.DeregisterCriticalServiceAfter, Duration("Discovery:Consul:Check:DeregisterCriticalServiceAfter"));
+        Assert.Equal(options.Config.Consul.KeyPrefix, Default("Config:Consul:KeyPrefix"));
+        Assert.Equal(options.Config.Consul.ConfigEntries.ToString().ToLowerInvariant(), Default("Config:Consul:ConfigEntries"));
+        Assert.Equal(options.Config.Consul.Intentions.ToString().ToLowerInvariant(), Default("Config:Consul:Intentions"));
         Assert.Equal(options.Config.Strict.ToString().ToLowerInvariant(), Default("Config:Strict"));
         Assert.Equal(options.Config.MaxFileSize.ToString(), Default("Config:MaxFileSize"));
         Assert.Equal(options.Config.PollInterval, Duration("Config:PollInterval"));

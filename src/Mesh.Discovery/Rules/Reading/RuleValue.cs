@@ -91,7 +91,7 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
         }
     }
 
-    public TimeSpan? Duration(TimeSpan min = default)
+    public TimeSpan? Duration(TimeSpan min = default, TimeSpan? max = null)
     {
         if (Node is not ScalarNode { Text: { } text })
         {
@@ -108,6 +108,12 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
         if (duration < min)
         {
             Refuse("is too short", string.Create(CultureInfo.InvariantCulture, $"at least {min.TotalMilliseconds}ms"));
+            return null;
+        }
+
+        if (duration > max)
+        {
+            Refuse("is too long", string.Create(CultureInfo.InvariantCulture, $"at most {max.Value.TotalSeconds}s"));
             return null;
         }
 
