@@ -20,6 +20,7 @@ internal static class ConsulOptionsReader
         options.Token = ReadToken(consul) ?? options.Token;
         options.TokenFile = consul.Text("tokenFile") ?? options.TokenFile;
         Read(consul.Object("tls"), options.Tls);
+        options.TaggedAddress = consul.Text("taggedAddress") ?? options.TaggedAddress;
         options.AllowStale = consul.Bool("allowStale") ?? options.AllowStale;
         options.PassingOnly = consul.Bool("passingOnly") ?? options.PassingOnly;
         options.WaitTime = consul.Find("waitTime")?.Duration(ConsulOptionsCheck.ShortestWait, ConsulOptionsCheck.LongestWait)

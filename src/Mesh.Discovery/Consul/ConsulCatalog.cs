@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Consul.Registration;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Discovery.Consul;
@@ -25,7 +26,6 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
     private readonly MeshOptions _options;
     private readonly Dictionary<string, FollowedService> _followed = new(StringComparer.OrdinalIgnoreCase);
     private readonly LinkedList<FollowedService> _absent = [];
-    private readonly ConsulRegistration _registration;
     private ICatalogObserver? _observer;
     private CancellationToken _stop;
 
@@ -33,7 +33,6 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
     {
         _consul = consul;
         _options = options;
-        _registration = new ConsulRegistration(consul.Client, consul.Options, consul.Time, consul.Random, consul.Logger);
     }
 
     public string Name => CatalogName;
@@ -44,8 +43,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
     /// <summary>How it stands with the agent.</summary>
     public ConsulConnection Connection => _consul;
 
-    public ValueTask<IAsyncDisposable> RegisterAsync(ServiceInstance instance, CancellationToken cancel) =>
-        _registration.RegisterAsync(instance, cancel);
+    public async ValueTask<IAsyncDisposable> RegisterAsync(ServiceInstance instance, CancellationToken cancel) =>
+        await ConsulRegistration.StartAsync(
+            _consul.Client, _consul.Options, _consul.Time, _consul.Random, _consul.Logger, instance, cancel).ConfigureAwait(false);
 
     public async Task WatchAsync(ICatalogObserver observer, CancellationToken stop)
     {

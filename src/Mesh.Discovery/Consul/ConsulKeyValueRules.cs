@@ -17,13 +17,13 @@ internal sealed partial class ConsulKeyValueRules(ConsulConnection consul, MeshO
     public Task WatchAsync(Action<RuleBatch> publish, CancellationToken stop)
     {
         var prefix = options.Config.Consul.KeyPrefix;
-        var watch = new ConsulWatch<KeyValueEntry[]>(
-            consul, ConsulQueries.KeyValues(prefix, consul.Options), TakeAsync);
+        var datacenter = consul.Options.Datacenter;
+        var watch = new ConsulWatch<IReadOnlyList<KeyValueEntry>>(consul, ConsulKeyValues.Below(prefix, datacenter), TakeAsync);
         return watch.RunAsync(stop);
 
-        async ValueTask<WatchVerdict> TakeAsync(ConsulView<KeyValueEntry[]> view, CancellationToken cancel)
+        async ValueTask<WatchVerdict> TakeAsync(ConsulView<IReadOnlyList<KeyValueEntry>> view, CancellationToken cancel)
         {
-            if (view.Value.Length == 0 && _hasRules)
+            if (view.Value.Count == 0 && _hasRules)
             {
                 if (view.DataLost)
                 {
@@ -36,20 +36,15 @@ internal sealed partial class ConsulKeyValueRules(ConsulConnection consul, MeshO
                     return WatchVerdict.Kept;
                 }
 
-                await ProbeRightAsync(prefix, cancel).ConfigureAwait(false);
+                await ConsulKeyValues.CheckRightAsync(consul.Client, prefix, datacenter, cancel).ConfigureAwait(false);
             }
 
             _isKept = false;
-            _hasRules = view.Value.Length > 0;
+            _hasRules = view.Value.Count > 0;
             publish(_documents.Update(view.Value));
             return WatchVerdict.Believed;
         }
     }
-
-    /// <summary>Without the right a prefix looks as if it had no keys; a single key says it (403, and not 404).</summary>
-    private async ValueTask ProbeRightAsync(string prefix, CancellationToken cancel) =>
-        await consul.Client.GetAsync(ConsulQueries.Key(prefix, consul.Options), 0, TimeSpan.Zero, mayBeStale: false, cancel)
-            .ConfigureAwait(false);
 
     private static partial class Log
     {

@@ -24,7 +24,7 @@ internal static class ConsulKeyValues
     /// </summary>
     /// <exception cref="ConsulException">The token may not read the prefix, or the agent cannot be reached.</exception>
     public static Task CheckRightAsync(ConsulClient client, string prefix, string datacenter, CancellationToken cancel) =>
-        client.GetAsync(One(prefix, datacenter) with { Right = Right(prefix, "read") }, 0, consistent: false, cancel);
+        client.GetAsync(One(prefix, datacenter) with { Right = Right(prefix, "read") }, 0, TimeSpan.Zero, mayBeStale: true, cancel);
 
     /// <summary>Path and query of a key.</summary>
     public static string Path(string key, string datacenter, string query = "")

@@ -29,26 +29,6 @@ internal static class ConsulQueries
             ConsulChainJson.Default.IntentionEntryArray,
             "service_prefix \"\" { policy = \"read\" }");
 
-    /// <summary>All keys below a prefix, with their values.</summary>
-    public static ConsulQuery<KeyValueEntry[]> KeyValues(string prefix, ConsulOptions options) =>
-        new(
-            $"{KeyPath(prefix)}{Datacenter(options.Datacenter)}{(options.Datacenter.Length > 0 ? '&' : '?')}recurse",
-            ConsulJson.Default.KeyValueEntryArray,
-            $"key_prefix \"{prefix}\" {{ policy = \"read\" }}")
-        {
-            WhenMissing = [],
-        };
-
-    /// <summary>One key with its value.</summary>
-    public static ConsulQuery<KeyValueEntry[]> Key(string key, ConsulOptions options) =>
-        new(
-            $"{KeyPath(key)}{Datacenter(options.Datacenter)}",
-            ConsulJson.Default.KeyValueEntryArray,
-            $"key_prefix \"{key}\" {{ policy = \"read\" }}")
-        {
-            WhenMissing = [],
-        };
-
     /// <summary>The service of a health query of this process; null for other queries.</summary>
     public static ServiceName? ServiceOf(string query, MeshOptions options)
     {
@@ -64,8 +44,6 @@ internal static class ConsulQueries
             ? null
             : new ServiceName(service, options.Namespace);
     }
-
-    private static string KeyPath(string key) => $"/v1/kv/{Uri.EscapeDataString(key).Replace("%2F", "/", StringComparison.Ordinal)}";
 
     private static string Datacenter(string name) => name.Length > 0 ? $"?dc={Uri.EscapeDataString(name)}" : "";
 }
