@@ -208,7 +208,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             _inUse = verdict.Endpoints;
             catalog.Tell(this, verdict.Endpoints);
             _told.TrySetResult();
-            return new WatchVerdict(verdict.LookAgain is null, verdict.LookAgain);
+            return new WatchVerdict(verdict.LookAgain is null, verdict.Endpoints.Count > 0, verdict.LookAgain);
         }
 
         /// <summary>Consul leaves out what the token may not see, without a word: an empty answer may mean that.</summary>

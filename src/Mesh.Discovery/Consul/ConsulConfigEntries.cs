@@ -130,7 +130,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
             Publish();
         }
 
-        return new(WatchVerdict.Believed);
+        return new(WatchVerdict.Believed(isSaved: true));
     }
 
     private void TakeChain(string service, DiscoveryChainResponse view)
@@ -201,7 +201,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
             _hasRules = hasRules;
             source.TakeChain(name.Service, view.Value);
             _told.TrySetResult();
-            return new(WatchVerdict.Believed);
+            return new(WatchVerdict.Believed(isSaved: hasRules));
         }
     }
 

@@ -153,7 +153,7 @@ internal sealed partial class ConsulWatch<T>
     {
         if (!isDoubted && _applied is not null && answer.Body.AsSpan().SequenceEqual(_applied))
         {
-            return WatchVerdict.Believed;
+            return WatchVerdict.Believed(isSaved: true);
         }
 
         var afterTrouble = _consul.Status.HadTroubleWithin(_consul.Options.ShrinkHold);
@@ -170,23 +170,17 @@ internal sealed partial class ConsulWatch<T>
         {
             _applied = answer.Body;
             _dataLost = false;
-            Save(answer.Body);
+            if (verdict.IsSaved)
+            {
+                _consul.Saved.Save(_query.Path, answer.Body);
+            }
+            else
+            {
+                _consul.Saved.Remove(_query.Path);
+            }
         }
 
         return verdict;
-    }
-
-    private void Save(byte[] body)
-    {
-        // Nothing, or an empty list, is not worth a file.
-        if (body.Length > 2)
-        {
-            _consul.Saved.Save(_query.Path, body);
-        }
-        else
-        {
-            _consul.Saved.Remove(_query.Path);
-        }
     }
 
     private async ValueTask FailAsync(ConsulException e, CancellationToken stop)
@@ -210,7 +204,8 @@ internal sealed partial class ConsulWatch<T>
             await RestoreAsync(stop).ConfigureAwait(false);
         }
 
-        if (!IsOfAgent(e) || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
+        // Who starts from a saved view knows that what is not in it was not there.
+        if (!IsOfAgent(e) || _consul.Status.SavedViewOf is not null || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
         {
             _failed?.Invoke();
         }
