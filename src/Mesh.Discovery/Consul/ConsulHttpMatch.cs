@@ -22,7 +22,7 @@ internal sealed class ConsulHttpMatch
     public IReadOnlyList<string?>? Methods { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>A condition on a header.</summary>
@@ -43,7 +43,7 @@ internal sealed class ConsulHeaderMatch
     public bool IgnoreCase { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>A condition on a query parameter.</summary>
@@ -55,5 +55,5 @@ internal sealed class ConsulQueryMatch
     public string? Regex { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }

@@ -53,7 +53,7 @@ internal sealed class ChainRouteMatch
     public ConsulHttpMatch? Http { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>What is done with the requests of a route. Where they go is the next node.</summary>
