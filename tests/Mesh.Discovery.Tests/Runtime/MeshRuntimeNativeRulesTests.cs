@@ -9,11 +9,11 @@ public sealed class MeshRuntimeNativeRulesTests : RuntimeFixture
     public async Task Rules_Failover_TheHostsThatStandInAreKnownAndForgottenWithTheRule()
     {
         await Start(Rule.Service("r", ["reviews"], Rule.Route(FailoverTests.To("reviews", ("ratings", null)))));
-        Catalog.Say(Ratings, At("a:80"));
+        Catalog.Say(Ratings, At("a:81"));
 
         var arm = Routes("reviews")[0].Arms[0];
         Assert.Same(Service("ratings"), arm.Failover![0].Destination.Service);
-        Assert.Equal("a:80", Show(arm.Failover[0].Destination.View));
+        Assert.Equal("a:81", Show(arm.Failover[0].Destination.View));
 
         Catalog.Say(Ratings);
         Rules.Publish();
@@ -26,7 +26,7 @@ public sealed class MeshRuntimeNativeRulesTests : RuntimeFixture
     {
         Options.Service = "web";
         await Start(Denial("reviews"), Rule.Service("r", ["reviews"], Rule.Route("own", Rule.To("ratings"))));
-        Catalog.Say(Ratings, At("a:80"));
+        Catalog.Say(Ratings, At("a:81"));
 
         var denied = Service("reviews").Routes.Decide(Rule.Request(), new FixedRandom(0));
         Assert.Equal(("web → reviews", null, null), (denied.DeniedBy!.Intention, denied.Route, denied.Arm));
