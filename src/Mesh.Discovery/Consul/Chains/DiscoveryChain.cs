@@ -67,7 +67,7 @@ internal sealed class ChainRouteDestination
     public bool RetryOnConnectFailure { get; init; }
     public IReadOnlyList<uint>? RetryOnStatusCodes { get; init; }
 
-    /// <summary>Consul 1.14.</summary>
+    /// <summary>Not in 1.8.</summary>
     public IReadOnlyList<string?>? RetryOn { get; init; }
 
     /// <summary>Consul 1.10.</summary>
@@ -108,7 +108,7 @@ internal sealed class ChainResolver
     /// <summary>The key of the target.</summary>
     public string? Target { get; init; }
 
-    /// <summary>Consul 1.16.</summary>
+    /// <summary>Not in 1.8.</summary>
     [JsonConverter(typeof(ConsulDuration))]
     public TimeSpan RequestTimeout { get; init; }
     public ChainFailover? Failover { get; init; }
