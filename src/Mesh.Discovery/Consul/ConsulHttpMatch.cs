@@ -13,7 +13,7 @@ internal sealed class ConsulHttpMatch
     public string? PathPrefix { get; init; }
     public string? PathRegex { get; init; }
 
-    /// <summary>Of exact paths and prefixes. Consul 1.19.</summary>
+    /// <summary>Of exact paths and prefixes. Not in 1.8.</summary>
     public bool CaseInsensitive { get; init; }
     public IReadOnlyList<ConsulHeaderMatch?>? Header { get; init; }
 
@@ -22,7 +22,7 @@ internal sealed class ConsulHttpMatch
     public IReadOnlyList<string?>? Methods { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>A condition on a header.</summary>
@@ -34,16 +34,16 @@ internal sealed class ConsulHeaderMatch
     public string? Prefix { get; init; }
     public string? Suffix { get; init; }
 
-    /// <summary>Consul 1.18.</summary>
+    /// <summary>Not in 1.8.</summary>
     public string? Contains { get; init; }
     public string? Regex { get; init; }
     public bool Invert { get; init; }
 
-    /// <summary>Of everything but expressions. Consul 1.18.</summary>
+    /// <summary>Of everything but expressions. Not in 1.8.</summary>
     public bool IgnoreCase { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>A condition on a query parameter.</summary>
@@ -55,5 +55,5 @@ internal sealed class ConsulQueryMatch
     public string? Regex { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }

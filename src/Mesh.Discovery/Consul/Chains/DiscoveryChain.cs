@@ -57,7 +57,7 @@ internal sealed class ChainRouteMatch
     public ConsulHttpMatch? Http { get; init; }
 
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>What is done with the requests of a route. Where they go is the next node.</summary>
@@ -71,7 +71,7 @@ internal sealed class ChainRouteDestination
     public bool RetryOnConnectFailure { get; init; }
     public IReadOnlyList<uint>? RetryOnStatusCodes { get; init; }
 
-    /// <summary>Consul 1.14.</summary>
+    /// <summary>Not in 1.8.</summary>
     public IReadOnlyList<string?>? RetryOn { get; init; }
 
     /// <summary>Consul 1.10.</summary>
@@ -112,7 +112,7 @@ internal sealed class ChainResolver
     /// <summary>The key of the target.</summary>
     public string? Target { get; init; }
 
-    /// <summary>Consul 1.16.</summary>
+    /// <summary>Not in 1.8.</summary>
     [JsonConverter(typeof(ConsulDuration))]
     public TimeSpan RequestTimeout { get; init; }
     public ChainFailover? Failover { get; init; }

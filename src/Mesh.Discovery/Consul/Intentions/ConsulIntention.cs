@@ -39,5 +39,5 @@ internal sealed class ConsulPermission
 
     /// <summary>A condition that only the callee can check is among them: <c>JWT</c>, Consul 1.16.</summary>
     [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Others { get; init; }
+    public IDictionary<string, JsonElement>? Others { get; set; }
 }
