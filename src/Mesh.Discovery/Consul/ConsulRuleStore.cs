@@ -52,7 +52,7 @@ public sealed class ConsulRuleStore : IDisposable
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="IOException">Consul cannot be reached, or refuses.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public async Task<IReadOnlyList<ConsulRule>> ReadAsync(CancellationToken cancel = default)
+    public async Task<IReadOnlyList<ConsulRule>> ListAsync(CancellationToken cancel = default)
     {
         var query = ConsulKeyValues.Below(_prefix, _datacenter);
         var answer = await _client.GetAsync(query, 0, consistent: true, cancel).ConfigureAwait(false);
