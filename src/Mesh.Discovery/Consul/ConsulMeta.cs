@@ -62,11 +62,13 @@ internal static class ConsulMeta
             if (Encoding.UTF8.GetByteCount(value) is var length and > MaxValue)
             {
                 var what = key == LabelsKey
-                    ? "Labels with long values, with keys other than letters, digits, '-' and '_', or beyond the number that Consul takes, share one such text."
+                    ? "Labels with long values, with keys other than letters, digits, '-' and '_', "
+                        + "or beyond the number that Consul takes, share one such text."
                     : "";
                 throw new ConsulException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{service} cannot be registered in Consul: its meta '{key}' would have {length} bytes, and Consul takes at most {MaxValue}. {what}").TrimEnd());
+                    $"{service} cannot be registered in Consul: its meta '{key}' would have {length} bytes, ")
+                    + $"and Consul takes at most {MaxValue}. {what}".TrimEnd());
             }
         }
 
@@ -146,8 +148,10 @@ internal static class ConsulMeta
             }
         }
 
-        // The pair that holds the packed ones takes a place too.
-        var pairs = labels.Where(label => !packed.ContainsKey(label.Key)).ToList();
+        // The pair that holds the packed ones takes a place too; the shortest give way, as there is little room in it.
+        var pairs = labels.Where(label => !packed.ContainsKey(label.Key))
+            .OrderByDescending(static label => label.Key.Length + label.Value.Length)
+            .ToList();
         var room = MaxPairs - meta.Count;
         if (pairs.Count > room || (pairs.Count == room && packed.Count > 0))
         {
