@@ -170,7 +170,7 @@ public sealed class ConsulRulesTests : IAsyncLifetime
     {
         await using var caller = await CallingProcess.StartAsync(_agent.Address);
         await caller.GetAsync("http://web/");
-        await _agent.PutAsync("/v1/connect/intentions/exact?source=caller&destination=web", """{ "Action": "deny" }""");
+        var id = await _agent.DenyAsync("caller", "web");
 
         await caller.GetUntilAsync("http://web/", static answer => answer.Contains("intention"));
         var before = _v1.Answered + _v2.Answered;
@@ -179,7 +179,7 @@ public sealed class ConsulRulesTests : IAsyncLifetime
         Assert.Contains("web", refused.Message);
         Assert.Equal(before, _v1.Answered + _v2.Answered);
 
-        await _agent.DeleteAsync("/v1/connect/intentions/exact?source=caller&destination=web");
+        await _agent.DeleteAsync($"/v1/connect/intentions/{id}");
         await caller.GetUntilAsync("http://web/", static answer => answer is "v1" or "v2");
     }
 
