@@ -34,6 +34,7 @@ internal sealed partial class ConsulWatch<T>
     private byte[]? _applied;
     private ulong _lastIndex;
     private long _began;
+    private long _refusedAt;
     private bool _dataLost;
     private bool _isTold;
 
@@ -156,10 +157,14 @@ internal sealed partial class ConsulWatch<T>
     {
         if (!isDoubted && _applied is not null && answer.Body.AsSpan().SequenceEqual(_applied))
         {
+            _dataLost = false;
+            _consul.Status.Answers(_query.Path, isTold: true);
             return WatchVerdict.Believed(isSaved: true);
         }
 
-        var afterTrouble = _consul.Status.HadTroubleWithin(_consul.Options.ShrinkHold);
+        var hold = _consul.Options.ShrinkHold;
+        var afterTrouble = _consul.Status.HadTroubleWithin(hold)
+            || (_refusedAt != 0 && _consul.Time.GetElapsedTime(_refusedAt) < hold);
         var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered);
         var verdict = await _apply(view, stop).ConfigureAwait(false);
         _isTold = true;
@@ -189,6 +194,8 @@ internal sealed partial class ConsulWatch<T>
         }
         else
         {
+            // Of no other query: one that is refused for good must not make all others doubted for good.
+            _refusedAt = _consul.Time.GetTimestamp();
             _consul.Status.Refuses(_query.Path, e);
         }
 
