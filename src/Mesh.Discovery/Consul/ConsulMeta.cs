@@ -146,8 +146,10 @@ internal static class ConsulMeta
             }
         }
 
-        // The pair that holds the packed ones takes a place too.
-        var pairs = labels.Where(label => !packed.ContainsKey(label.Key)).ToList();
+        // The pair that holds the packed ones takes a place too; the shortest give way, as there is little room in it.
+        var pairs = labels.Where(label => !packed.ContainsKey(label.Key))
+            .OrderByDescending(static label => label.Key.Length + label.Value.Length)
+            .ToList();
         var room = MaxPairs - meta.Count;
         if (pairs.Count > room || (pairs.Count == room && packed.Count > 0))
         {

@@ -52,10 +52,10 @@ public sealed class ConsulRuleStore : IDisposable
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="IOException">Consul cannot be reached, or refuses.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public async Task<IReadOnlyList<ConsulRule>> ReadAsync(CancellationToken cancel = default)
+    public async Task<IReadOnlyList<ConsulRule>> ListAsync(CancellationToken cancel = default)
     {
         var query = ConsulKeyValues.Below(_prefix, _datacenter);
-        var answer = await _client.GetAsync(query, 0, consistent: true, cancel).ConfigureAwait(false);
+        var answer = await _client.GetAsync(query, 0, TimeSpan.Zero, mayBeStale: false, cancel).ConfigureAwait(false);
         if (answer.Value.Count == 0)
         {
             await ConsulKeyValues.CheckRightAsync(_client, _prefix, _datacenter, cancel).ConfigureAwait(false);
@@ -80,7 +80,7 @@ public sealed class ConsulRuleStore : IDisposable
     public async Task<ConsulRule?> ReadAsync(string name, CancellationToken cancel = default)
     {
         var query = ConsulKeyValues.One(Key(name), _datacenter);
-        var answer = await _client.GetAsync(query, 0, consistent: true, cancel).ConfigureAwait(false);
+        var answer = await _client.GetAsync(query, 0, TimeSpan.Zero, mayBeStale: false, cancel).ConfigureAwait(false);
         return answer.Value.Count == 0 ? null : ToRule(name, answer.Value[0]);
     }
 
