@@ -18,6 +18,7 @@ public sealed class CommandLineTests
         Assert.Null(options.Kill);
         Assert.False(options.RollingRestart);
         Assert.Null(options.Rules);
+        Assert.False(options.Consul);
     }
 
     [Fact]
@@ -26,7 +27,7 @@ public sealed class CommandLineTests
         var options = await ParseAsync(
             "--requests", "10", "--json", "--header", "end-user=jason", "--header", "a=b=c", "--replicas", "2",
             "--concurrency", "4", "--rate", "50", "--port", "0", "--kill", "reviews",
-            "--rolling-restart", "--rules", ".");
+            "--rolling-restart", "--rules", ".", "--consul");
 
         Assert.Equal(10, options.Requests);
         Assert.True(options.Json);
@@ -34,6 +35,7 @@ public sealed class CommandLineTests
         Assert.Equal((2, 4, 0, 50.0), (options.Replicas, options.Concurrency, options.Port, options.Rate));
         Assert.Equal("reviews", options.Kill);
         Assert.True(options.RollingRestart);
+        Assert.True(options.Consul);
         Assert.Equal(Directory.GetCurrentDirectory(), Path.TrimEndingDirectorySeparator(options.Rules!));
     }
 
