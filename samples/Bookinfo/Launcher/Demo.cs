@@ -108,7 +108,7 @@ internal sealed class Demo(LauncherOptions options)
         output.WriteLine(title);
         if (consul is not null)
         {
-            output.WriteLine(await consul.DescribeAsync(Rules, stop));
+            output.WriteLine(consul.Describe(Rules));
         }
 
         await DriveAsync(driver, fleet, pacer, title, stop);

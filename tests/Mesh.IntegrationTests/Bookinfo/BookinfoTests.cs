@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Xunit;
 using static Mesh.IntegrationTests.Bookinfo.Run;
 
 namespace Mesh.IntegrationTests.Bookinfo;

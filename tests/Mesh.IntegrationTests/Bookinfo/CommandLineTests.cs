@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Bookinfo.Launcher;
-using Xunit;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 

@@ -1,6 +1,5 @@
 using System.Net;
 using Bookinfo;
-using Xunit;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 
@@ -12,6 +11,7 @@ internal sealed class ShownPage(string launcherOutput) : IDisposable
     private readonly HttpClient _client = new();
     private readonly Uri _address = new(launcherOutput.Split("Product page: ")[1].Split('\n')[0].Trim());
 
+    /// <summary>Of so many pages, those with that version of reviews.</summary>
     public async Task<int> CountAsync(string version, int pages, CancellationToken cancel)
     {
         var count = 0;
@@ -23,17 +23,25 @@ internal sealed class ShownPage(string launcherOutput) : IDisposable
         return count;
     }
 
-    public async Task UntilOnlyAsync(string version, int inARow, CancellationToken cancel)
+    /// <summary>Asks until so many pages in a row had that version of reviews.</summary>
+    public Task UntilOnlyAsync(string version, int inARow, CancellationToken cancel) =>
+        UntilAsync(shown => shown == version, inARow, cancel);
+
+    /// <summary>Asks until so many pages in a row had another version of reviews.</summary>
+    public Task UntilNoneAsync(string version, int inARow, CancellationToken cancel) =>
+        UntilAsync(shown => shown != version, inARow, cancel);
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task UntilAsync(Func<string, bool> wanted, int inARow, CancellationToken cancel)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         stop.CancelAfter(s_limit);
         for (var seen = 0; seen < inARow;)
         {
-            seen = await VersionAsync(stop.Token) == version ? seen + 1 : 0;
+            seen = wanted(await VersionAsync(stop.Token)) ? seen + 1 : 0;
         }
     }
-
-    public void Dispose() => _client.Dispose();
 
     private async Task<string> VersionAsync(CancellationToken cancel)
     {

@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace Mesh.IntegrationTests.Bookinfo;
 
 /// <summary>A copy of the demo's rules that a test may edit.</summary>

@@ -16,6 +16,7 @@ internal sealed class ConsulBackend : IAsyncDisposable
     private readonly ConsulRuleStore _store;
     private readonly ConsulDocuments _documents;
     private readonly EventLog _events;
+    private string _page = "";
 
     private ConsulBackend(Uri address, DevelopmentAgent? own, EventLog events)
     {
@@ -74,9 +75,9 @@ internal sealed class ConsulBackend : IAsyncDisposable
     }
 
     /// <summary>Where Consul is, and what to try with it while Bookinfo runs.</summary>
-    public async Task<string> DescribeAsync(string rules, CancellationToken cancel)
+    /// <param name="rules">The directory with the rules.</param>
+    public string Describe(string rules)
     {
-        var page = await _api.HasUserInterfaceAsync(cancel) ? "ui" : "v1/catalog/services";
         var reviews = Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(rules, "reviews.yaml"));
         var key = ConsulDocuments.KeyPrefix + ConsulDocuments.NameOf(reviews);
         var at = Address.Authority == UsualAddress ? "" : $" -http-addr={Address.GetLeftPart(UriPartial.Authority)}";
@@ -86,7 +87,7 @@ internal sealed class ConsulBackend : IAsyncDisposable
         const string Splitter =
             """{"Kind":"service-splitter","Name":"reviews","Splits":[{"Weight":50,"ServiceSubset":"v1"},{"Weight":50,"ServiceSubset":"v3"}]}""";
         return $"""
-            Consul: {Address}{page}{(_own is null ? "" : "   (started for this run; what is in it ends with it)")}
+            Consul: {Address}{_page}{(_own is null ? "" : "   (started for this run; what is in it ends with it)")}
             To change the shares of reviews, put other rules into Consul, or one of its own, which is stronger:
               sed 's/weight: 25/weight: 90/; s/weight: 75/weight: 10/' {reviews} | {put}
               echo '{Splitter}' | {write}
@@ -161,5 +162,6 @@ internal sealed class ConsulBackend : IAsyncDisposable
         }
 
         await _documents.WriteAsync(rules, cancel);
+        _page = await _api.HasUserInterfaceAsync(cancel) ? "ui" : "v1/catalog/services";
     }
 }
