@@ -32,6 +32,31 @@ public sealed class NoRouteException : MeshRejectedException
     public string Service { get; }
 }
 
+/// <summary>
+/// A Consul intention denies this service to call the other one, so the call was not made. It is a courtesy of the caller:
+/// enforcing intentions is the callee's part.
+/// </summary>
+public sealed class IntentionDeniedException : MeshRejectedException
+{
+    internal IntentionDeniedException(string source, string destination, string intention, string request)
+        : base($"{request}: the Consul intention '{intention}' denies '{source}' to call {destination}; no call was made.",
+            HttpRequestError.Unknown)
+    {
+        CallingService = source;
+        Destination = destination;
+        Intention = intention;
+    }
+
+    /// <summary>The service that was denied: this process.</summary>
+    public string CallingService { get; }
+
+    /// <summary>The service that was called: <c>reviews.prod</c>.</summary>
+    public string Destination { get; }
+
+    /// <summary>The intention that denies, as source and destination: <c>web → *</c>.</summary>
+    public string Intention { get; }
+}
+
 /// <summary>The mesh does not know the host, and <c>Mesh:Outbound:UnknownHosts</c> is <c>Refuse</c>.</summary>
 public sealed class UnknownHostException : MeshRejectedException
 {

@@ -79,8 +79,16 @@ internal sealed partial class MeshPipeline
     private async Task<HttpResponseMessage> SendFirstAsync(
         HttpRequestMessage request, ServiceState service, MeshHandler client, CancellationToken cancel)
     {
-        service.IsFollowed = await _runtime.FollowAsync(service.Name, cancel).ConfigureAwait(false);
+        await FollowAsync(service, cancel).ConfigureAwait(false);
         return await SendAsync(request, service, client, cancel).ConfigureAwait(false);
+    }
+
+    private async ValueTask FollowAsync(ServiceState service, CancellationToken cancel)
+    {
+        if (!service.IsFollowed)
+        {
+            service.IsFollowed = await _runtime.FollowAsync(service.Name, cancel).ConfigureAwait(false);
+        }
     }
 
     private async Task<HttpResponseMessage> SendAsync(
@@ -94,7 +102,7 @@ internal sealed partial class MeshPipeline
         {
             if (decision.Arm is not { } arm)
             {
-                response = decision.Route is { } answering ? RouteAnswers.Create(answering, original) : throw NoRoute(service, original);
+                response = decision.Route is { } answering ? RouteAnswers.Create(answering, original) : throw Refused(service, original, decision);
                 _telemetry.Completed(activity, service, original, response, _time.GetElapsedTime(start));
                 goto Done;
             }
@@ -103,7 +111,7 @@ internal sealed partial class MeshPipeline
             var destination = arm.Destination.ForPort(original.RequestUri!.Port);
             if (!destination.Service.IsFollowed)
             {
-                destination.Service.IsFollowed = await _runtime.FollowAsync(destination.Service.Name, cancel).ConfigureAwait(false);
+                await FollowAsync(destination.Service, cancel).ConfigureAwait(false);
             }
 
             var request = route.ChangesRequest ? Change(original, decision) : original;
@@ -124,8 +132,15 @@ internal sealed partial class MeshPipeline
                 {
                     if (!view.IsPassThrough)
                     {
-                        view = await WaitForViewAsync(destination, original, start, total, cancel).ConfigureAwait(false);
+                        destination = await FindDestinationAsync(arm, original, activity, start, total, cancel).ConfigureAwait(false);
+                        view = destination.View;
                         attemptStart = _time.GetTimestamp();
+                        if (view.Endpoints.Length == 0 && !view.IsPassThrough)
+                        {
+                            // Lost again in between: no attempt was made.
+                            attempt--;
+                            continue;
+                        }
                     }
 
                     if (view.IsPassThrough)
@@ -410,35 +425,85 @@ internal sealed partial class MeshPipeline
         }
     }
 
-    /// <summary>Waits for the first endpoints, but not beyond the request's own time.</summary>
-    private async ValueTask<DestinationView> WaitForViewAsync(
-        DestinationState destination, HttpRequestMessage request, long start, TimeSpan total, CancellationToken cancel)
+    /// <summary>
+    /// Where to, now that what was drawn has no endpoint: one that stands in for it, or itself after a wait for its first
+    /// endpoints, but not beyond the request's own time.
+    /// </summary>
+    private async ValueTask<DestinationState> FindDestinationAsync(
+        RouteArm arm, HttpRequestMessage request, Activity? activity, long start, TimeSpan total, CancellationToken cancel)
     {
+        foreach (var other in arm.Failover ?? [])
+        {
+            await FollowAsync(other.Destination.Service, cancel).ConfigureAwait(false);
+        }
+
+        // Before the first view of all catalogs an empty destination is no reason to leave it.
+        var port = request.RequestUri!.Port;
+        if (_runtime.Synced.IsCompleted && FailOver(arm, port, activity) is { } present)
+        {
+            return present;
+        }
+
+        var destination = arm.Destination.ForPort(port);
         using var limit = total > TimeSpan.Zero
             ? new CancellationTokenSource(TimeSpan.FromTicks(Math.Min(total.Ticks, s_longestWait.Ticks)), _time)
             : new CancellationTokenSource();
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
         try
         {
-            await _runtime.FollowAsync(destination.Service.Name, waiting.Token).ConfigureAwait(false);
-            await _runtime.WaitForEndpointsAsync(destination, waiting.Token).ConfigureAwait(false);
+            if (arm.Failover is not null && !_runtime.Synced.IsCompleted)
+            {
+                await _runtime.WaitForSyncAsync(_options.FirstViewTimeout, waiting.Token).ConfigureAwait(false);
+            }
+
+            if (FailOver(arm, port, activity) is null)
+            {
+                await _runtime.FollowAsync(destination.Service.Name, waiting.Token).ConfigureAwait(false);
+                await _runtime.WaitForEndpointsAsync(destination, waiting.Token).ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
             throw TooLate(destination.Name, request, start, total, 0, e);
         }
 
-        var view = destination.View;
-        if (view.Endpoints.Length > 0 || view.IsPassThrough)
+        if (FailOver(arm, port, activity) is { } found)
         {
-            return view;
+            return found;
         }
 
         var all = destination.Service.Endpoints.Length;
         var known = all == 0 ? "the service has none at all" : $"the service has {all}, none of which fits";
+        known += arm.Failover is { } others
+            ? $", and neither has any of {string.Join(", ", others.Select(static other => other.Destination.Name))}"
+            : "";
         throw new NoHealthyEndpointException(
             destination.Name,
             $"{request.Method} {request.RequestUri}: the destination {destination.Name} has no endpoint that may take traffic ({known}).");
+    }
+
+    /// <summary>The arm's own destination if it can serve, else the first that stands in for it and can; null if none can.</summary>
+    private static DestinationState? FailOver(RouteArm arm, int port, Activity? activity)
+    {
+        var own = arm.Destination.ForPort(port);
+        if (CanServe(own))
+        {
+            return own;
+        }
+
+        foreach (var other in arm.Failover ?? [])
+        {
+            var standIn = other.Destination.ForPort(port);
+            if (CanServe(standIn))
+            {
+                activity?.SetTag(MeshClientTelemetry.DestinationTag, standIn.Name);
+                return standIn;
+            }
+        }
+
+        return null;
+
+        static bool CanServe(DestinationState destination) => destination.View is { } view && (view.Endpoints.Length > 0 || view.IsPassThrough);
     }
 
     private async Task<HttpResponseMessage> SendUnknownAsync(HttpRequestMessage request, MeshHandler client, CancellationToken cancel)
@@ -489,6 +554,11 @@ internal sealed partial class MeshPipeline
 
         return response;
     }
+
+    private static MeshRejectedException Refused(ServiceState service, HttpRequestMessage request, RouteDecision decision) =>
+        decision.DeniedBy is { } guard
+            ? new IntentionDeniedException(guard.Source, guard.Destination, guard.Intention, $"{request.Method} {request.RequestUri}")
+            : NoRoute(service, request);
 
     private static NoRouteException NoRoute(ServiceState service, HttpRequestMessage request) =>
         new(service.Name.ToString(),

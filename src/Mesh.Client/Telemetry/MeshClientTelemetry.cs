@@ -11,6 +11,8 @@ internal sealed class MeshClientTelemetry
     /// <summary>The name of the meter and of the activity source.</summary>
     public const string Name = "Mesh.Client";
 
+    public const string DestinationTag = "mesh.destination";
+
     private static readonly ActivitySource s_source = new(Name);
 
     private readonly Histogram<double> _duration;
@@ -71,7 +73,7 @@ internal sealed class MeshClientTelemetry
         {
             activity.SetTag("mesh.service", service.Name.ToString());
             activity.SetTag("mesh.route", decision.Route?.Name);
-            activity.SetTag("mesh.destination", decision.Arm?.Destination.Name);
+            activity.SetTag(DestinationTag, decision.Arm?.Destination.Name);
         }
 
         return activity;

@@ -23,9 +23,10 @@ internal static class ConsulOptionsReader
         options.TaggedAddress = consul.Text("taggedAddress") ?? options.TaggedAddress;
         options.AllowStale = consul.Bool("allowStale") ?? options.AllowStale;
         options.PassingOnly = consul.Bool("passingOnly") ?? options.PassingOnly;
-        options.WaitTime = consul.Find("waitTime")?.Duration(ConsulOptionsCheck.ShortestWait, ConsulOptionsCheck.LongestWait)
-            ?? options.WaitTime;
-        options.RequestTimeout = consul.Duration("requestTimeout", ConsulOptionsCheck.ShortestRequest) ?? options.RequestTimeout;
+        options.WaitTime = consul.Find("waitTime")
+            ?.Duration(ConsulOptionsCheck.ShortestWait, ConsulOptionsCheck.LongestWait) ?? options.WaitTime;
+        options.RequestTimeout =
+            consul.Duration("requestTimeout", ConsulOptionsCheck.ShortestRequest) ?? options.RequestTimeout;
         options.ShrinkHold = consul.Duration("shrinkHold") ?? options.ShrinkHold;
         options.SavedViewPath = consul.Text("savedViewPath") ?? options.SavedViewPath;
         if (consul.Find("tags") is { } tags)
@@ -129,7 +130,8 @@ internal static class ConsulOptionsReader
         }
 
         // The value may hold a password, so a wrong one is not repeated.
-        if (value.Node is not ScalarNode { Text: { } text } || !ConsulAddress.TryParse(text, isTls: false, out var address))
+        if (value.Node is not ScalarNode { Text: { } text }
+            || !ConsulAddress.TryParse(text, isTls: false, out var address))
         {
             value.Error($"is not the address of a Consul agent; allowed: {ConsulAddress.Allowed}");
             return null;

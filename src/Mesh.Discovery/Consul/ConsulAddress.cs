@@ -33,7 +33,8 @@ internal static class ConsulAddress
         return address.Scheme switch
         {
             "unix" => address is { Host.Length: 0, AbsolutePath.Length: > 1 },
-            "http" or "https" => address is { AbsolutePath: "/", Port: > 0 } && HostText.IsHost(address.IdnHost, wildcard: false),
+            "http" or "https" => address is { AbsolutePath: "/", Port: > 0 }
+                && HostText.IsHost(address.IdnHost, wildcard: false),
             _ => false,
         };
     }

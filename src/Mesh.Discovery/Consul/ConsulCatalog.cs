@@ -208,17 +208,17 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             _inUse = verdict.Endpoints;
             catalog.Tell(this, verdict.Endpoints);
             _told.TrySetResult();
-            return new WatchVerdict(verdict.LookAgain is null, verdict.LookAgain);
+            return new WatchVerdict(verdict.LookAgain is null, verdict.Endpoints.Count > 0, verdict.LookAgain);
         }
 
         /// <summary>Consul leaves out what the token may not see, without a word: an empty answer may mean that.</summary>
         private async ValueTask ProbeRightsAsync(bool isFiltered, CancellationToken cancel)
         {
-            ConsulPermission[] asked =
+            AclRight[] asked =
             [
                 new("service", "read", inConsul.Service),
                 .. _inUse.Select(static endpoint => endpoint.Consul!.Node.Name).Distinct(StringComparer.Ordinal)
-                    .Select(static node => new ConsulPermission("node", "read", node)),
+                    .Select(static node => new AclRight("node", "read", node)),
             ];
             var missing = isFiltered ? asked[0] : null;
             if (!isFiltered)
@@ -228,10 +228,10 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
                     var body = await catalog._consul.Client.SendAsync(
                         HttpMethod.Post,
                         "/v1/internal/acl/authorize",
-                        JsonSerializer.SerializeToUtf8Bytes(asked, ConsulHealthJson.Default.ConsulPermissionArray),
+                        JsonSerializer.SerializeToUtf8Bytes(asked, ConsulHealthJson.Default.AclRightArray),
                         "",
                         cancel).ConfigureAwait(false);
-                    missing = JsonSerializer.Deserialize(body, ConsulHealthJson.Default.ConsulPermissionArray)!
+                    missing = JsonSerializer.Deserialize(body, ConsulHealthJson.Default.AclRightArray)!
                         .FirstOrDefault(static permission => permission.Allow == false);
                 }
                 catch (ConsulException e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.NotFound or HttpStatusCode.BadRequest)

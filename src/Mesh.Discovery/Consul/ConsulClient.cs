@@ -83,7 +83,7 @@ internal sealed class ConsulClient : IDisposable
 
         return new ConsulAnswer<T>(
             missing ?? Read(query, body),
-            missing is null ? body : [],
+            missing is null ? body : JsonSerializer.SerializeToUtf8Bytes(missing, query.Type),
             IndexOf(headers),
             Header(headers, "X-Consul-KnownLeader") != "false",
             Header(headers, "X-Consul-Results-Filtered-By-ACLs") == "true");

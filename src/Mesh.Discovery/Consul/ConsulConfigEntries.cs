@@ -47,7 +47,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
 
         if (rules.Intentions)
         {
-            var watch = new ConsulWatch<IntentionEntry[]>(_consul, ConsulQueries.Intentions(_consul.Options), TakeIntentions);
+            var watch = new ConsulWatch<IReadOnlyList<ConsulIntention?>>(_consul, ConsulQueries.Intentions(_consul.Options), TakeIntentions);
             await watch.RunAsync(stop).ConfigureAwait(false);
         }
         else
@@ -110,11 +110,11 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         }
     }
 
-    private ValueTask<WatchVerdict> TakeIntentions(ConsulView<IntentionEntry[]> view, CancellationToken cancel)
+    private ValueTask<WatchVerdict> TakeIntentions(ConsulView<IReadOnlyList<ConsulIntention?>> view, CancellationToken cancel)
     {
         lock (_lock)
         {
-            if (view.DataLost && view.Value.Length == 0 && _intentionRules.Rules.Count > 0)
+            if (view.DataLost && view.Value.Count == 0 && _intentionRules.Rules.Count > 0)
             {
                 if (!_areIntentionsKept)
                 {
@@ -130,18 +130,16 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
             Publish();
         }
 
-        return new(WatchVerdict.Believed);
+        return new(WatchVerdict.Believed(isSaved: true));
     }
 
-    private void TakeChain(string service, DiscoveryChainResponse view)
+    private void TakeChain(string service, DiscoveryChainAnswer view)
     {
         lock (_lock)
         {
-            _chains.Update(service, view.Chain);
-            var batch = _chains.Batch;
-            if (!ReferenceEquals(batch, _chainRules))
+            if (_chains.Update(service, view.Chain))
             {
-                _chainRules = batch;
+                _chainRules = _chains.Batch;
                 Publish();
             }
         }
@@ -156,7 +154,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
     {
         private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly CancellationTokenSource _forget = new();
-        private readonly ConsulQuery<DiscoveryChainResponse> _query =
+        private readonly ConsulQuery<DiscoveryChainAnswer> _query =
             ConsulQueries.Chain(name.Service, source._options.Discovery.Consul);
 
         private bool _hasRules;
@@ -177,13 +175,13 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         private async Task RunAsync(CancellationToken stop)
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, _forget.Token);
-            var watch = new ConsulWatch<DiscoveryChainResponse>(
+            var watch = new ConsulWatch<DiscoveryChainAnswer>(
                 source._consul, _query, Take, failed: () => _told.TrySetResult());
             await watch.RunAsync(either.Token).ConfigureAwait(false);
             _told.TrySetResult();
         }
 
-        private ValueTask<WatchVerdict> Take(ConsulView<DiscoveryChainResponse> view, CancellationToken cancel)
+        private ValueTask<WatchVerdict> Take(ConsulView<DiscoveryChainAnswer> view, CancellationToken cancel)
         {
             var hasRules = view.Value.Chain is { IsDefault: false };
             if (view.DataLost && _hasRules && !hasRules)
@@ -201,7 +199,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
             _hasRules = hasRules;
             source.TakeChain(name.Service, view.Value);
             _told.TrySetResult();
-            return new(WatchVerdict.Believed);
+            return new(WatchVerdict.Believed(isSaved: hasRules));
         }
     }
 

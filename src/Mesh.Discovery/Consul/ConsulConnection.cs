@@ -25,6 +25,13 @@ internal sealed record ConsulConnection(
     {
         var consul = options.Discovery.Consul;
         ConsulEnvironment.Apply(consul, Environment.GetEnvironmentVariable);
+        options.Config.Consul.KeyPrefix = ConsulKeyPrefix.Normalize(options.Config.Consul.KeyPrefix);
+        var problems = string.Join(' ', ConsulOptionsCheck.Validate(consul));
+        if (problems.Length > 0)
+        {
+            throw new ConsulException(problems);
+        }
+
         var client = new ConsulClient(consul, time);
         var saved = new SavedViews(SavedViews.DirectoryOf(options, contentRoot), time, logger);
         return new ConsulConnection(

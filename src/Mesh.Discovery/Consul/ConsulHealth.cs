@@ -66,12 +66,12 @@ internal sealed record HealthCheckState(string? Status);
 
 /// <summary>Reads health answers.</summary>
 [JsonSerializable(typeof(HealthEntry[]))]
-[JsonSerializable(typeof(ConsulPermission[]))]
+[JsonSerializable(typeof(AclRight[]))]
 [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowReadingFromString)]
 internal sealed partial class ConsulHealthJson : JsonSerializerContext;
 
 /// <summary>A right that is asked for (<c>/v1/internal/acl/authorize</c>), and whether the token has it.</summary>
-internal sealed record ConsulPermission(string Resource, string Access, string Segment)
+internal sealed record AclRight(string Resource, string Access, string Segment)
 {
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? Allow { get; init; }

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Mesh.Discovery.Consul;
 
-/// <summary>What the mesh sends to Consul and reads of it for registrations and keys. Names as Consul writes them.</summary>
+/// <summary>What the mesh sends to Consul and reads of it for registrations and keys.</summary>
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(AgentRegistration))]
 [JsonSerializable(typeof(AgentService))]

@@ -17,7 +17,9 @@ internal static class ConsulKeyPrefix
     public static bool IsPrefix(string prefix) =>
         prefix.Length == 0 || IsName(prefix.StartsWith('/') ? prefix[1..].TrimEnd('/') : prefix.TrimEnd('/'));
 
-    /// <summary>Whether a text can be a key, or the end of one. Segments of dots would be lost on their way through the URL.</summary>
+    /// <summary>
+    /// Whether a text can be a key, or the end of one. Segments of dots would be lost on their way through the URL.
+    /// </summary>
     public static bool IsName(string name)
     {
         if (name.Length is 0 or > 512)

@@ -42,7 +42,7 @@ internal sealed partial class ConsulKeyValueRules(ConsulConnection consul, MeshO
             _isKept = false;
             _hasRules = view.Value.Count > 0;
             publish(_documents.Update(view.Value));
-            return WatchVerdict.Believed;
+            return WatchVerdict.Believed(isSaved: true);
         }
     }
 

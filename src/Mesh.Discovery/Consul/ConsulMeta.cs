@@ -62,11 +62,13 @@ internal static class ConsulMeta
             if (Encoding.UTF8.GetByteCount(value) is var length and > MaxValue)
             {
                 var what = key == LabelsKey
-                    ? "Labels with long values, with keys other than letters, digits, '-' and '_', or beyond the number that Consul takes, share one such text."
+                    ? "Labels with long values, with keys other than letters, digits, '-' and '_', "
+                        + "or beyond the number that Consul takes, share one such text."
                     : "";
                 throw new ConsulException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{service} cannot be registered in Consul: its meta '{key}' would have {length} bytes, and Consul takes at most {MaxValue}. {what}").TrimEnd());
+                    $"{service} cannot be registered in Consul: its meta '{key}' would have {length} bytes, ")
+                    + $"and Consul takes at most {MaxValue}. {what}".TrimEnd());
             }
         }
 

@@ -69,7 +69,11 @@ internal static class ConsulOptionsCheck
             ("ShrinkHold", options.ShrinkHold, TimeSpan.Zero, TimeSpan.MaxValue),
             ("Check:Interval", options.Check.Interval, ShortestInterval, TimeSpan.MaxValue),
             ("Check:Timeout", options.Check.Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.MaxValue),
-            ("Check:DeregisterCriticalServiceAfter", options.Check.DeregisterCriticalServiceAfter, ShortestCritical, TimeSpan.MaxValue),
+            (
+                "Check:DeregisterCriticalServiceAfter",
+                options.Check.DeregisterCriticalServiceAfter,
+                ShortestCritical,
+                TimeSpan.MaxValue),
         };
         foreach (var (name, value, min, max) in durations)
         {

@@ -16,17 +16,17 @@ internal static class ConsulQueries
             $"service \"{name.Service}\" {{ policy = \"read\" }} and node_prefix \"\" {{ policy = \"read\" }}");
 
     /// <summary>How Consul puts a service's config entries together.</summary>
-    public static ConsulQuery<DiscoveryChainResponse> Chain(string service, ConsulOptions options) =>
+    public static ConsulQuery<DiscoveryChainAnswer> Chain(string service, ConsulOptions options) =>
         new(
             $"/v1/discovery-chain/{Uri.EscapeDataString(service)}{Datacenter(options.Datacenter)}",
-            ConsulChainJson.Default.DiscoveryChainResponse,
+            ConsulChainJson.Default.DiscoveryChainAnswer,
             $"service \"{service}\" {{ policy = \"read\" }}");
 
     /// <summary>All intentions that the token may see.</summary>
-    public static ConsulQuery<IntentionEntry[]> Intentions(ConsulOptions options) =>
+    public static ConsulQuery<IReadOnlyList<ConsulIntention?>> Intentions(ConsulOptions options) =>
         new(
             $"/v1/connect/intentions{Datacenter(options.Datacenter)}",
-            ConsulChainJson.Default.IntentionEntryArray,
+            ConsulChainJson.Default.IReadOnlyListConsulIntention,
             "service_prefix \"\" { policy = \"read\" }");
 
     /// <summary>The service of a health query of this process; null for other queries.</summary>

@@ -15,7 +15,10 @@ internal sealed class ConsulRuleDocuments(MeshOptions options)
 
     /// <summary>What a process says of itself, which nobody can say for all.</summary>
     private static readonly string[] s_ownKeys =
-        ["Service", "Namespace", "Labels", "Locality", "Weight", "Advertise", "Discovery", "Config", "Outbound", "Drain", "Admin", "Services"];
+    [
+        "Service", "Namespace", "Labels", "Locality", "Weight", "Advertise", "Discovery", "Config", "Outbound", "Drain",
+        "Admin", "Services",
+    ];
 
     private Dictionary<string, KeyContent> _keys = new(StringComparer.Ordinal);
     private RuleBatch? _batch;

@@ -41,7 +41,8 @@ public sealed class ConsulRuleStore : IDisposable
         _prefix = ConsulKeyPrefix.Normalize(keyPrefix);
         if (_prefix.Length == 0 || !ConsulKeyPrefix.IsPrefix(keyPrefix))
         {
-            throw new ArgumentException($"'{keyPrefix}' is not a prefix of keys; allowed: {ConsulKeyPrefix.Allowed}.", nameof(keyPrefix));
+            throw new ArgumentException(
+                $"'{keyPrefix}' is not a prefix of keys; allowed: {ConsulKeyPrefix.Allowed}.", nameof(keyPrefix));
         }
 
         _datacenter = options.Datacenter;
@@ -93,7 +94,9 @@ public sealed class ConsulRuleStore : IDisposable
     /// </param>
     /// <param name="cancel">Gives up; the text may have been written.</param>
     /// <exception cref="ArgumentException">The name cannot be a key.</exception>
-    /// <exception cref="MeshConfigurationException">The documents have errors, all of which it lists; nothing is written.</exception>
+    /// <exception cref="MeshConfigurationException">
+    /// The documents have errors, all of which it lists; nothing is written.
+    /// </exception>
     /// <exception cref="ConsulConflictException">The key has another version; nothing is written.</exception>
     /// <exception cref="IOException">Consul cannot be reached, or refuses.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -134,7 +137,9 @@ public sealed class ConsulRuleStore : IDisposable
     /// <param name="version">Of the text as it was read; without it whatever is there is deleted.</param>
     /// <param name="cancel">Gives up; the key may have been deleted.</param>
     /// <exception cref="ArgumentException">The name cannot be a key.</exception>
-    /// <exception cref="ConsulConflictException">The key has another version, or does not exist any more; nothing is deleted.</exception>
+    /// <exception cref="ConsulConflictException">
+    /// The key has another version, or does not exist any more; nothing is deleted.
+    /// </exception>
     /// <exception cref="IOException">Consul cannot be reached, or refuses.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task DeleteAsync(string name, ulong? version = null, CancellationToken cancel = default)
@@ -162,7 +167,9 @@ public sealed class ConsulRuleStore : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ConsulEnvironment.Apply(options, Environment.GetEnvironmentVariable);
-        var problems = ConsulOptionsCheck.Validate(options).Select(static problem => $"Mesh:Discovery:Consul: {problem}").ToList();
+        var problems = ConsulOptionsCheck.Validate(options)
+            .Select(static problem => $"Mesh:Discovery:Consul: {problem}")
+            .ToList();
         return problems.Count == 0 ? options : throw new MeshConfigurationException(problems);
     }
 
@@ -174,14 +181,18 @@ public sealed class ConsulRuleStore : IDisposable
         }
         catch (EncoderFallbackException)
         {
-            throw new MeshConfigurationException([$"{ConsulRuleDocuments.Origin(key)}: holds half of a surrogate pair, which is no text"]);
+            throw new MeshConfigurationException(
+                [$"{ConsulRuleDocuments.Origin(key)}: holds half of a surrogate pair, which is no text"]);
         }
     }
 
     private static void Validate(string key, byte[] bytes)
     {
         var batch = new ConsulRuleDocuments(new MeshOptions()).Update([new KeyValueEntry { Key = key, Value = bytes }]);
-        var errors = batch.Issues.Where(static issue => issue.Severity == IssueSeverity.Error).Select(static issue => issue.ToString()).ToList();
+        var errors = batch.Issues
+            .Where(static issue => issue.Severity == IssueSeverity.Error)
+            .Select(static issue => issue.ToString())
+            .ToList();
         if (errors.Count > 0)
         {
             throw new MeshConfigurationException(errors);
@@ -213,6 +224,7 @@ public sealed class ConsulRuleStore : IDisposable
         return ConsulKeyPrefix.IsName(name) && _prefix.Length + name.Length <= 512
             ? _prefix + name
             : throw new ArgumentException(
-                $"'{name}' cannot be a key; allowed: names separated by '/', without control characters, '.' and '..'.", nameof(name));
+                $"'{name}' cannot be a key; allowed: names separated by '/', without control characters, '.' and '..'.",
+                nameof(name));
     }
 }

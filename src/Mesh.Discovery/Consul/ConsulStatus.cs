@@ -6,6 +6,7 @@ namespace Mesh.Discovery.Consul;
 internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILogger logger)
 {
     private readonly Lock _lock = new();
+    private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
     private TaskCompletionSource _back = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastTrouble;
     private long _goneSince;
@@ -45,6 +46,18 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
             lock (_lock)
             {
                 return _savedAt;
+            }
+        }
+    }
+
+    /// <summary>What Consul refuses now.</summary>
+    public IReadOnlyList<string> Refused
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _refused.Values];
             }
         }
     }
@@ -106,6 +119,32 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         }
     }
 
+    /// <summary>One query is refused, and not what belongs to the agent as a whole. Told once for each reason.</summary>
+    public void Refuses(string query, ConsulException e)
+    {
+        lock (_lock)
+        {
+            _lastTrouble = time.GetTimestamp();
+            if (_refused.GetValueOrDefault(query) != e.Message)
+            {
+                _refused[query] = e.Message;
+                Log.Refused(logger, e.Message);
+            }
+        }
+    }
+
+    /// <summary>A query is answered, or not followed any more.</summary>
+    public void Answers(string query, bool isTold)
+    {
+        lock (_lock)
+        {
+            if (_refused.Remove(query) && isTold)
+            {
+                Log.WorksAgain(logger, query);
+            }
+        }
+    }
+
     /// <summary>Whether something was wrong within the last so much time.</summary>
     public bool HadTroubleWithin(TimeSpan period)
     {
@@ -136,6 +175,12 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
 
         [LoggerMessage(302, LogLevel.Information, "Consul at {Agent} answers again after {Gone}.")]
         public static partial void Back(ILogger logger, string agent, TimeSpan gone);
+
+        [LoggerMessage(311, LogLevel.Error, "Consul refuses what the mesh needs; what it said before stays in use. {Error}")]
+        public static partial void Refused(ILogger logger, string error);
+
+        [LoggerMessage(312, LogLevel.Information, "Consul answers {Path} again.")]
+        public static partial void WorksAgain(ILogger logger, string path);
 
         [LoggerMessage(303, LogLevel.Warning, "Consul at {Agent} does not answer: the view saved at {SavedAt} ({Age} ago) is in use until it does.")]
         public static partial void UsesSaved(ILogger logger, string agent, DateTimeOffset savedAt, TimeSpan age);

@@ -8,12 +8,13 @@ namespace Mesh.Discovery.Consul;
 internal readonly record struct ConsulView<T>(T Value, bool AfterTrouble, bool DataLost, bool IsFiltered);
 
 /// <summary>What became of it.</summary>
-/// <param name="IsBelieved">Whether it is in use, and worth being saved.</param>
-/// <param name="LookAgain">If not: the time after which to ask again, if nothing changes before; null to wait for a change.</param>
-internal readonly record struct WatchVerdict(bool IsBelieved, TimeSpan? LookAgain = null)
+/// <param name="IsBelieved">Whether it is in use.</param>
+/// <param name="IsSaved">Whether it says anything that a process needs that starts while Consul is out of reach.</param>
+/// <param name="LookAgain">If it is not believed: the time after which to ask again, if nothing changes before.</param>
+internal readonly record struct WatchVerdict(bool IsBelieved, bool IsSaved, TimeSpan? LookAgain = null)
 {
-    public static readonly WatchVerdict Believed = new(true);
-
     /// <summary>What was there before stays until Consul says something else.</summary>
-    public static readonly WatchVerdict Kept = new(false);
+    public static readonly WatchVerdict Kept = new(false, false);
+
+    public static WatchVerdict Believed(bool isSaved) => new(true, isSaved);
 }

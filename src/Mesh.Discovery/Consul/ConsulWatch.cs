@@ -36,7 +36,6 @@ internal sealed partial class ConsulWatch<T>
     private long _began;
     private bool _dataLost;
     private bool _isTold;
-    private string? _toldError;
 
     /// <param name="consul">The agent and what belongs to it.</param>
     /// <param name="query">What to follow.</param>
@@ -67,6 +66,10 @@ internal sealed partial class ConsulWatch<T>
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // The end of every watch.
+        }
+        finally
+        {
+            _consul.Status.Answers(_query.Path, isTold: false);
         }
     }
 
@@ -153,40 +156,29 @@ internal sealed partial class ConsulWatch<T>
     {
         if (!isDoubted && _applied is not null && answer.Body.AsSpan().SequenceEqual(_applied))
         {
-            return WatchVerdict.Believed;
+            return WatchVerdict.Believed(isSaved: true);
         }
 
         var afterTrouble = _consul.Status.HadTroubleWithin(_consul.Options.ShrinkHold);
         var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered);
         var verdict = await _apply(view, stop).ConfigureAwait(false);
         _isTold = true;
-        if (_toldError is not null)
-        {
-            Log.WorksAgain(_consul.Logger, _query.Path);
-            _toldError = null;
-        }
-
+        _consul.Status.Answers(_query.Path, isTold: true);
         if (verdict.IsBelieved)
         {
             _applied = answer.Body;
             _dataLost = false;
-            Save(answer.Body);
+            if (verdict.IsSaved)
+            {
+                _consul.Saved.Save(_query.Path, answer.Body);
+            }
+            else
+            {
+                _consul.Saved.Remove(_query.Path);
+            }
         }
 
         return verdict;
-    }
-
-    private void Save(byte[] body)
-    {
-        // Nothing, or an empty list, is not worth a file.
-        if (body.Length > 2)
-        {
-            _consul.Saved.Save(_query.Path, body);
-        }
-        else
-        {
-            _consul.Saved.Remove(_query.Path);
-        }
     }
 
     private async ValueTask FailAsync(ConsulException e, CancellationToken stop)
@@ -197,12 +189,7 @@ internal sealed partial class ConsulWatch<T>
         }
         else
         {
-            _consul.Status.Trouble();
-            if (e.Message != _toldError)
-            {
-                _toldError = e.Message;
-                Log.Refused(_consul.Logger, e.Message);
-            }
+            _consul.Status.Refuses(_query.Path, e);
         }
 
         if (!_isTold)
@@ -210,7 +197,8 @@ internal sealed partial class ConsulWatch<T>
             await RestoreAsync(stop).ConfigureAwait(false);
         }
 
-        if (!IsOfAgent(e) || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
+        // Who starts from a saved view knows that what is not in it was not there.
+        if (!IsOfAgent(e) || _consul.Status.SavedViewOf is not null || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
         {
             _failed?.Invoke();
         }
@@ -256,12 +244,6 @@ internal sealed partial class ConsulWatch<T>
 
     private static partial class Log
     {
-        [LoggerMessage(311, LogLevel.Error, "Consul refuses what the mesh needs; what it said before stays in use. {Error}")]
-        public static partial void Refused(ILogger logger, string error);
-
-        [LoggerMessage(312, LogLevel.Information, "Consul answers {Path} again.")]
-        public static partial void WorksAgain(ILogger logger, string path);
-
         [LoggerMessage(313, LogLevel.Warning, "Consul's index of {Path} went back from {From} to {To}: it may have lost data, so what is missing there is not believed at once.")]
         public static partial void IndexWentBack(ILogger logger, string path, ulong from, ulong to);
 

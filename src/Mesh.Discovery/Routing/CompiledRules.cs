@@ -6,11 +6,13 @@ namespace Mesh.Discovery.Routing;
 /// <param name="Tables">Routes by host.</param>
 /// <param name="DestinationRules">Subsets and policies by host.</param>
 /// <param name="Entries">Hosts with endpoints of their own.</param>
-/// <param name="InEffect">Documents that at least one host follows; the others are hidden by stronger ones.</param>
+/// <param name="Guards">What intentions deny this process.</param>
+/// <param name="InEffect">Documents of which at least one host follows something; the others are hidden by stronger ones, or about others.</param>
 /// <param name="Issues">Everything that is wrong.</param>
 internal sealed record CompiledRules(
     HostTable<RouteTable> Tables,
     HostTable<DestinationRuleConfig> DestinationRules,
     IReadOnlyList<ServiceEntryHost> Entries,
+    GuardTable Guards,
     IReadOnlySet<RuleConfig> InEffect,
     IssueList Issues);

@@ -81,6 +81,9 @@ internal sealed class RouteArm
     public HeaderOperations? RequestHeaders { get; init; }
     public HeaderOperations? ResponseHeaders { get; init; }
 
+    /// <summary>In this order used in place of the destination while that has no endpoint. Null: none.</summary>
+    public RouteArm[]? Failover { get; init; }
+
     /// <summary>Bound before the table is published.</summary>
     public DestinationState Destination { get; set; } = null!;
 }

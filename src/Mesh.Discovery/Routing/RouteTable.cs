@@ -8,13 +8,27 @@ internal sealed class RouteTable(string name, Route[] routes)
 
     public Route[] Routes { get; } = routes;
 
+    /// <summary>What refuses requests before any route is looked at; null if nothing does.</summary>
+    public Guard? Guard { get; private init; }
+
+    /// <summary>The same routes behind a guard.</summary>
+    public RouteTable With(Guard guard) => new(Name, Routes) { Guard = guard };
+
     /// <summary>
     /// The decision: a pure function of the rules, the request and the random source. The same one serves the handlers
     /// and everything that explains them.
     /// </summary>
-    /// <returns>The first matching route with the arm drawn from its split; default if no route matches.</returns>
+    /// <returns>
+    /// The first matching route with the arm drawn from its split; the guard alone if that refuses; default if no route
+    /// matches.
+    /// </returns>
     public RouteDecision Decide(HttpRequestMessage request, IRandomSource random)
     {
+        if (Guard is { } guard && guard.Denies(request))
+        {
+            return new RouteDecision(null, null, null, guard);
+        }
+
         foreach (var route in Routes)
         {
             if (route.TryMatch(request, out var match))
@@ -31,4 +45,5 @@ internal sealed class RouteTable(string name, Route[] routes)
 /// <param name="Route">The route; null if none matched.</param>
 /// <param name="Arm">Where it goes; null if the route answers itself.</param>
 /// <param name="Match">The entry that matched; null if the route matches everything.</param>
-internal readonly record struct RouteDecision(Route? Route, RouteArm? Arm, RouteMatch? Match);
+/// <param name="DeniedBy">What refuses the request; null if nothing does.</param>
+internal readonly record struct RouteDecision(Route? Route, RouteArm? Arm, RouteMatch? Match, Guard? DeniedBy = null);

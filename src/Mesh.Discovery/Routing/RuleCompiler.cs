@@ -8,12 +8,14 @@ namespace Mesh.Discovery.Routing;
 /// </summary>
 /// <remarks>
 /// Order of work: service entries (they say which hosts are literal), destination rules (they define subsets), virtual
-/// services (they refer to both). Of two documents for one host the one with the higher precedence is in effect; two of
-/// the same precedence are an error of the later one, because Istio's "the older one wins" surprised too many people.
+/// services (they refer to both), intentions. Of two documents for one host the one with the higher precedence is in
+/// effect, but destination rules of different precedence are merged; two of the same precedence are an error of the later
+/// one, because Istio's "the older one wins" surprised too many people.
 /// Compiled routes are kept for the next run and reused for documents that are the same objects. Not safe for concurrent
 /// use.
 /// </remarks>
-internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts)
+internal sealed class RuleCompiler(
+    string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts, string ownService = "")
 {
     private Dictionary<VirtualServiceConfig, CompiledService> _compiled = new(ReferenceEqualityComparer.Instance);
 
@@ -31,7 +33,9 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
         private readonly IssueList _issues = new();
         private readonly HashSet<RuleConfig> _inEffect = new(ReferenceEqualityComparer.Instance);
         private readonly Dictionary<string, PlacedRule> _entryByHost = new(StringComparer.OrdinalIgnoreCase);
-        private readonly HostTable<PlacedRule> _destinationRules = new();
+        private readonly HostTable<DestinationRuleConfig> _destinationRules = new();
+        private readonly Dictionary<string, List<PlacedRule>> _ownersOfDestination = new(StringComparer.OrdinalIgnoreCase);
+        private readonly GuardTable _guards = new(compiler.OwnService, compiler.OwnNamespace);
         private readonly HostTable<RouteTable> _tables = new();
         private readonly Dictionary<(string Namespace, string Name), VirtualServiceConfig> _delegates = [];
         private readonly HashSet<VirtualServiceConfig> _delegated = new(ReferenceEqualityComparer.Instance);
@@ -53,13 +57,13 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             }
 
             AddVirtualServices(unique);
-            return new CompiledRules(
-                _tables, _destinationRules.Select(static placed => (DestinationRuleConfig)placed.Rule), Entries(), _inEffect, _issues);
+            AddIntentions(unique);
+            return new CompiledRules(_tables, _destinationRules, Entries(), _guards, _inEffect, _issues);
         }
 
         /// <summary>
         /// The strongest first, so that whoever comes later is hidden or wrong. Of documents of one kind, namespace and
-        /// name the first stays; equally strong ones are an error.
+        /// name the first stays, but destination rules for the same host are merged; equally strong ones are an error.
         /// </summary>
         private List<PlacedRule> WithoutDuplicates()
         {
@@ -75,6 +79,10 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 else if (byName[key] is var other && other.Precedence == placed.Precedence)
                 {
                     Conflict(placed, other, $"the name '{placed.Rule.Name}' is used twice");
+                }
+                else if (placed.Rule is DestinationRuleConfig rule && ((DestinationRuleConfig)other.Rule).Host == rule.Host)
+                {
+                    kept.Add(placed);
                 }
             }
 
@@ -122,14 +130,25 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             }
 
             var host = Resolve(rule.Host, rule.Namespace).Host;
-            if (!_destinationRules.TryGetExact(host, out var other))
+            if (!_ownersOfDestination.TryGetValue(host, out var owners))
             {
-                _destinationRules.Set(host, placed);
+                _ownersOfDestination[host] = [placed];
+                _destinationRules.Set(host, rule);
                 _inEffect.Add(rule);
             }
-            else if (other.Precedence == placed.Precedence)
+            else if (owners.Find(other => other.Precedence == placed.Precedence) is { } equal)
             {
-                Conflict(placed, other, $"the host '{host}' already has a DestinationRule");
+                Conflict(placed, equal, $"the host '{host}' already has a DestinationRule");
+            }
+            else if (_destinationRules.TryGetExact(host, out var strong))
+            {
+                owners.Add(placed);
+                var merged = DestinationRuleMerge.Merge(strong, rule);
+                if (!ReferenceEquals(merged, strong))
+                {
+                    _destinationRules.Set(host, merged);
+                    _inEffect.Add(rule);
+                }
             }
         }
 
@@ -203,6 +222,21 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 {
                     CompileRoutes(service);
                     _issues.Warning(service.Location, "has no hosts and no other VirtualService delegates to it, so it has no effect");
+                }
+            }
+        }
+
+        /// <summary>Only what concerns this process is kept; what hides it is known by now.</summary>
+        private void AddIntentions(List<PlacedRule> unique)
+        {
+            var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+            foreach (var placed in unique)
+            {
+                if (placed.Rule is ServiceIntentionsConfig intentions
+                    && seen.Add(intentions.Host == "*" ? "*" : ServiceName.Resolve(intentions.Host, intentions.Namespace).Host)
+                    && _guards.Add(intentions, _issues))
+                {
+                    _inEffect.Add(intentions);
                 }
             }
         }
@@ -281,6 +315,10 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
                 foreach (var arm in route.Route)
                 {
                     yield return Resolve(arm.Host, service.Namespace);
+                    foreach (var other in arm.Failover)
+                    {
+                        yield return Resolve(other.Host, service.Namespace);
+                    }
                 }
             }
         }
@@ -409,6 +447,14 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
             Weight = config.Weight ?? (arms == 1 ? 1 : 0),
             RequestHeaders = HeaderOperations.Create(config.Headers?.Request),
             ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
+            Failover = config.Failover.Count == 0 ? null :
+            [
+                .. config.Failover.Select(other => new RouteArm
+                {
+                    Key = new DestinationKey(Resolve(other.Host, service.Namespace), other.Subset, other.Port),
+                    Weight = 0,
+                }),
+            ],
         };
 
         private int CheckWeights(RouteConfig config)
@@ -452,23 +498,32 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
         {
             foreach (var arm in service.Http.SelectMany(static route => route.Route))
             {
-                if (arm.Subset is null)
+                CheckSubset(service, arm.Host, arm.Subset, arm.Location);
+                foreach (var other in arm.Failover)
                 {
-                    continue;
+                    CheckSubset(service, other.Host, other.Subset, other.Location);
                 }
+            }
+        }
 
-                var host = Resolve(arm.Host, service.Namespace).Host;
-                var rule = _destinationRules.Find(host)?.Rule as DestinationRuleConfig;
-                if (rule is null)
-                {
-                    _issues.Error(arm.Location, $"the subset '{arm.Subset}' of '{host}' is not defined: no DestinationRule for that host");
-                }
-                else if (!rule.Subsets.Any(subset => subset.Name == arm.Subset))
-                {
-                    var known = rule.Subsets.Count == 0 ? "none" : string.Join(", ", rule.Subsets.Select(static s => s.Name));
-                    _issues.Error(arm.Location,
-                        $"the subset '{arm.Subset}' of '{host}' is not defined; defined are {known} ({rule.Location})");
-                }
+        private void CheckSubset(VirtualServiceConfig service, string written, string? subset, SourceLocation location)
+        {
+            if (subset is null)
+            {
+                return;
+            }
+
+            var host = Resolve(written, service.Namespace).Host;
+            var rule = _destinationRules.Find(host);
+            if (rule is null)
+            {
+                _issues.Error(location, $"the subset '{subset}' of '{host}' is not defined: no DestinationRule for that host");
+            }
+            else if (!rule.Subsets.Any(known => known.Name == subset))
+            {
+                var known = rule.Subsets.Count == 0 ? "none" : string.Join(", ", rule.Subsets.Select(static s => s.Name));
+                _issues.Error(location,
+                    $"the subset '{subset}' of '{host}' is not defined; defined are {known} ({rule.Location})");
             }
         }
 
@@ -492,6 +547,8 @@ internal sealed class RuleCompiler(string ownNamespace, Labels ownLabels, IReadO
     private sealed record CompiledService(Route[] Routes, ServiceName[] Hosts, RuleIssue[] Issues);
 
     private string OwnNamespace => ownNamespace;
+
+    private string OwnService => ownService;
 
     private Labels OwnLabels => ownLabels;
 

@@ -32,6 +32,7 @@ internal sealed class StringMatcher
             return null;
         }
 
+        ignoreCase |= config.IgnoreCase;
         var regex = config.Kind == StringMatchKind.Regex ? LinearRegex.Create(config.Value, ignoreCase, isFullMatch: true, config.Location, issues) : null;
         return config.Kind == StringMatchKind.Regex && regex is null
             ? null
@@ -44,6 +45,8 @@ internal sealed class StringMatcher
     {
         StringMatchKind.Exact => text.Equals(Value, _comparison),
         StringMatchKind.Prefix => text.StartsWith(Value, _comparison),
+        StringMatchKind.Suffix => text.EndsWith(Value, _comparison),
+        StringMatchKind.Contains => text.Contains(Value, _comparison),
         StringMatchKind.Regex => _regex!.IsMatch(text),
         _ => true,
     };

@@ -16,6 +16,12 @@ internal sealed record SubsetConfig
     public required string Name { get; init; }
     public Labels Labels { get; init; } = Labels.Empty;
 
+    /// <summary>What endpoints must fulfil beside the labels. Null: nothing.</summary>
+    public EndpointFilter? Filter { get; init; }
+
+    /// <summary>Whether endpoints that warn are left out (Consul: <c>OnlyPassing</c>).</summary>
+    public bool OnlyPassing { get; init; }
+
     /// <summary>Replaces the rule's own policy, part by part, for this subset.</summary>
     public TrafficPolicyConfig TrafficPolicy { get; init; } = TrafficPolicyConfig.Default;
 }

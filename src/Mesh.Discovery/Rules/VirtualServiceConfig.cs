@@ -51,7 +51,10 @@ internal sealed record RouteMatchConfig
 }
 
 /// <summary>How a text is compared (Istio: StringMatch).</summary>
-internal sealed record StringMatchConfig(StringMatchKind Kind, string Value, SourceLocation Location);
+internal sealed record StringMatchConfig(StringMatchKind Kind, string Value, SourceLocation Location)
+{
+    public bool IgnoreCase { get; init; }
+}
 
 internal enum StringMatchKind
 {
@@ -59,6 +62,12 @@ internal enum StringMatchKind
     Present,
     Exact,
     Prefix,
+
+    /// <summary>Only Consul has it.</summary>
+    Suffix,
+
+    /// <summary>Only Consul has it.</summary>
+    Contains,
 
     /// <summary>A full match of a linear-time regular expression.</summary>
     Regex,
@@ -78,7 +87,13 @@ internal sealed record RouteDestinationConfig
     /// <summary>Null when not written.</summary>
     public int? Weight { get; init; }
     public HeadersConfig? Headers { get; init; }
+
+    /// <summary>In this order used in its place while it has no endpoint (Consul: the failover of a service-resolver).</summary>
+    public IReadOnlyList<FailoverConfig> Failover { get; init; } = [];
 }
+
+/// <summary>A destination that stands in for another one.</summary>
+internal sealed record FailoverConfig(string Host, string? Subset, int? Port, SourceLocation Location);
 
 /// <summary>Answers with a redirect (Istio: HTTPRedirect).</summary>
 internal sealed record RedirectConfig

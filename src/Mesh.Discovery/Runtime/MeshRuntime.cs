@@ -83,7 +83,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _logger = logger;
         _defaultRetries = RetryPolicy.Default(options.Outbound.RetryAttempts);
         _rules = new RuleBook(new RuleCompiler(
-            options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts));
+            options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service));
         foreach (var source in sources)
         {
             _rules.AddSource(source.Name, source.Precedence);
@@ -487,7 +487,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     {
         var host = service.Name.Host;
         service.SetRoutes(
-            host.StartsWith('*') ? rules.Tables.TryGetExact(host, out var own) ? own : null : rules.Tables.Find(host));
+            host.StartsWith('*') ? rules.Tables.TryGetExact(host, out var own) ? own : null : rules.Tables.Find(host),
+            rules.Guards.Find(service.Name));
     }
 
     /// <summary>Gives the arms their destinations, and adds the hosts of these.</summary>
@@ -499,6 +500,12 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             var service = GetService(arm.Key.Service);
             arm.Destination = service.GetDestination(arm.Key);
             named.Add(service.Name.Host);
+            foreach (var other in arm.Failover ?? [])
+            {
+                var standIn = GetService(other.Key.Service);
+                other.Destination = standIn.GetDestination(other.Key);
+                named.Add(standIn.Name.Host);
+            }
         }
     }
 

@@ -113,8 +113,12 @@ internal sealed class ServiceState
         }
     }
 
-    /// <summary>Takes the routes; null for none but the default.</summary>
-    public void SetRoutes(RouteTable? routes) => _routes = routes ?? _defaultRoutes;
+    /// <summary>Takes the routes, null for none but the default, and what is refused before them.</summary>
+    public void SetRoutes(RouteTable? routes, Guard? guard = null)
+    {
+        var table = routes ?? _defaultRoutes;
+        _routes = guard is null ? table : table.With(guard);
+    }
 
     /// <summary>Takes subsets and policies; null for none.</summary>
     public void SetPolicy(DestinationRuleConfig? rule, bool isPassThrough)
@@ -214,7 +218,7 @@ internal sealed class ServiceState
                 var endpoint = state.Endpoint;
                 if (endpoint.Health == EndpointHealth.Healthy
                     && (endpoint.ServicePort is null || key.Port is null || endpoint.ServicePort == key.Port)
-                    && (subset is null || endpoint.Labels.Contains(subset.Labels)))
+                    && (subset is null || Selects(subset, endpoint)))
                 {
                     candidates.Add(state);
                     anyWeight |= endpoint.Weight > 0;
@@ -234,6 +238,11 @@ internal sealed class ServiceState
             IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
         };
     }
+
+    private static bool Selects(SubsetConfig subset, Endpoint endpoint) =>
+        endpoint.Labels.Contains(subset.Labels)
+        && !(subset.OnlyPassing && endpoint.Consul is { IsWarning: true })
+        && subset.Filter?.Matches(endpoint) != false;
 
     private readonly record struct EndpointKey(string Authority, string Scheme, int? ServicePort);
 }

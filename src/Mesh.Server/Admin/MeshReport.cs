@@ -45,14 +45,13 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Weight = options.Weight,
             Advertise = options.Advertise is { } address ? Describe(address) : null,
             Providers = [.. runtime.Catalogs.Select(static catalog => catalog.Name)],
+            Consul = runtime.Catalogs.OfType<ConsulCatalog>().FirstOrDefault()?.Connection.Status is { } status ? Describe(status) : null,
             Options = new OptionsReport
             {
                 Discovery = new(
                     runtime.Catalogs.OfType<FileCatalog>().FirstOrDefault()?.CurrentDirectory,
                     options.Discovery.File,
-                    options.Discovery.Providers.Contains("Consul", StringComparer.OrdinalIgnoreCase)
-                        ? Describe(options.Discovery.Consul)
-                        : null),
+                    runtime.Catalogs.Any(static catalog => catalog is ConsulCatalog) ? Describe(options.Discovery.Consul) : null),
                 Config = options.Config,
                 Outbound = options.Outbound,
                 Drain = options.Drain,
@@ -87,12 +86,20 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                 })]);
     }
 
+    private static ConsulStateReport Describe(ConsulStatus status)
+    {
+        var (error, savedAt) = (status.Error, status.SavedViewOf);
+        return new ConsulStateReport(
+            savedAt is not null ? "savedView" : error is not null ? "lastView" : "following", error, savedAt, status.Refused);
+    }
+
     private static ConsulReport Describe(ConsulOptions consul) => new()
     {
         Address = consul.Address is { } address ? ConsulAddress.Show(address) : null,
         Datacenter = consul.Datacenter,
         Token = new ConsulToken(consul).Describe(),
         Tls = consul.Tls,
+        TaggedAddress = consul.TaggedAddress,
         AllowStale = consul.AllowStale,
         PassingOnly = consul.PassingOnly,
         WaitTime = consul.WaitTime,

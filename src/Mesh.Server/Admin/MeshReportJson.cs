@@ -16,6 +16,9 @@ internal sealed record ConfigReport
     public required int Weight { get; init; }
     public string? Advertise { get; init; }
     public required IReadOnlyList<string> Providers { get; init; }
+
+    /// <summary>How it stands with the Consul agent, if there is one.</summary>
+    public ConsulStateReport? Consul { get; init; }
     public required OptionsReport Options { get; init; }
     public required long Revision { get; init; }
     public required IReadOnlyList<RuleReport> Rules { get; init; }
@@ -37,6 +40,12 @@ internal sealed record OptionsReport
 /// <param name="Consul">The options of the Consul catalog, if it is used.</param>
 internal sealed record DiscoveryReport(string? Directory, FileCatalogOptions File, ConsulReport? Consul);
 
+/// <param name="State"><c>following</c>, <c>lastView</c> (it does not answer) or <c>savedView</c> (nor has it since the start).</param>
+/// <param name="Error">Why it does not answer.</param>
+/// <param name="SavedAt">Of when the saved view is.</param>
+/// <param name="Refused">What it refuses, by query.</param>
+internal sealed record ConsulStateReport(string State, string? Error, DateTimeOffset? SavedAt, IReadOnlyList<string> Refused);
+
 /// <summary>The options of Consul without the token.</summary>
 internal sealed record ConsulReport
 {
@@ -46,6 +55,7 @@ internal sealed record ConsulReport
     /// <summary>Whether there is a token, and where it is from.</summary>
     public required string Token { get; init; }
     public required ConsulTlsOptions Tls { get; init; }
+    public required string TaggedAddress { get; init; }
     public required bool AllowStale { get; init; }
     public required bool PassingOnly { get; init; }
     public required TimeSpan WaitTime { get; init; }

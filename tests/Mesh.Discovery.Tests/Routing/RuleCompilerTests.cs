@@ -232,7 +232,7 @@ public class RuleCompilerTests
         [
             new(Rule.Service("weak", ["reviews"], Rule.Route("weak", Rule.To("reviews"))), 0),
             new(Rule.Service("strong", ["reviews.prod"], Rule.Route("strong", Rule.To("reviews"))).From("kv"), 1),
-            new(Rule.Destination("reviews", "v1"), 0),
+            new(Rule.Destination("reviews", "v2"), 0),
             new(Rule.Destination("reviews.prod", "v2").From("kv"), 1),
             new(Rule.Entry("weak", ServiceResolution.None, "api.example.com"), 0),
             new(Rule.Entry("strong", ServiceResolution.None, "api.example.com"), 1),

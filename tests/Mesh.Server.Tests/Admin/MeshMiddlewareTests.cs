@@ -72,6 +72,34 @@ public sealed class MeshMiddlewareTests
         Assert.Equal("10.0.0.1", Assert.Single(destination.GetProperty("endpoints").EnumerateArray()).GetString());
     }
 
+    [Theory]
+    [InlineData("s3cret", "", "The token of Mesh:Discovery:Consul:Token or CONSUL_HTTP_TOKEN")]
+    [InlineData("", "/run/s3cret-file", "The token in /run/s3cret-file")]
+    [InlineData("", "", "The anonymous token (none is set)")]
+    public async Task Config_ConsulOptions_AreToldWithoutTheToken(string token, string file, string told)
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        var options = mesh.App.Services.GetRequiredService<MeshOptions>();
+        options.Discovery.Providers.Add("Consul");
+        options.Discovery.Consul.Address = new Uri("https://me:pa55@consul.example.com:8501");
+        options.Discovery.Consul.Token = token;
+        options.Discovery.Consul.TokenFile = file;
+        options.Discovery.Consul.Tags.Add("blue");
+
+        var text = await mesh.Client.GetStringAsync("/mesh/config");
+
+        var consul = JsonDocument.Parse(text).RootElement.GetProperty("options").GetProperty("discovery").GetProperty("consul");
+        Assert.Equal(told, consul.GetProperty("token").GetString());
+        Assert.Equal("https://consul.example.com:8501", consul.GetProperty("address").GetString());
+        Assert.Equal("blue", consul.GetProperty("tags")[0].GetString());
+        Assert.Equal("/mesh/health", consul.GetProperty("check").GetProperty("path").GetString());
+        foreach (var everything in mesh.Logs.GetSnapshot().Select(static log => $"{log.Message} {log.Exception}").Prepend(text))
+        {
+            Assert.DoesNotContain("pa55", everything, StringComparison.Ordinal);
+            Assert.True(token.Length == 0 || !everything.Contains(token, StringComparison.Ordinal));
+        }
+    }
+
     [Fact]
     public async Task Config_FromLoopback_TellsOptionsRulesAndIssues()
     {

@@ -19,7 +19,8 @@ internal sealed partial class ConsulRegistration
         public static partial void OutOfReach(ILogger logger, string agent, ServiceName service, string id, Exception exception);
 
         [LoggerMessage(EventId = 1153, Level = LogLevel.Error, Message =
-            "Consul at {Agent} does not keep {Service} ({Id}) registered: others may stop finding this process. It is tried again and again.")]
+            "Consul at {Agent} does not keep {Service} ({Id}) registered: others may stop finding this process. "
+            + "It is tried again and again.")]
         public static partial void Failed(ILogger logger, string agent, ServiceName service, string id, Exception exception);
 
         [LoggerMessage(EventId = 1154, Level = LogLevel.Information, Message =

@@ -5,15 +5,15 @@ using Microsoft.Extensions.Logging;
 namespace Mesh.Discovery.Consul.Registration;
 
 /// <summary>
-/// One instance in Consul: registered, watched, registered again whenever the agent lost it, and withdrawn when disposed.
+/// One instance in Consul: registered, watched, registered again whenever the agent lost it, withdrawn when disposed.
 /// </summary>
 /// <remarks>
-/// One loop does everything, so that nothing overtakes anything. It asks the agent for the instance and lets it hold the
-/// query: a loss is answered at once (404), a stop of the agent breaks the connection. After any failure it looks again
-/// after a jittered pause, from 250 ms to at most 2 s. Whenever a query ends without news it makes sure of the check: it
-/// reports for a TTL check, which is why the query is then held for a third of the interval only, and looks for it otherwise.
-/// What somebody else changes in the instance (tags, weights, maintenance) is left alone. Each loss, failure and recovery is
-/// logged once.
+/// One loop does everything, so that nothing overtakes anything. It asks the agent for the instance and lets it hold
+/// the query: a loss is answered at once (404), a stop of the agent breaks the connection. After any failure it looks
+/// again after a jittered pause, from 250 ms to at most 2 s. Whenever a query ends without news it makes sure of the
+/// check: it reports for a TTL check, which is why the query is then held for a third of the interval only, and looks
+/// for it otherwise. What somebody else changes in the instance (tags, weights, maintenance) is left alone. Each loss,
+/// failure and recovery is logged once.
 /// </remarks>
 internal sealed partial class ConsulRegistration : IAsyncDisposable
 {
