@@ -100,8 +100,8 @@ internal static class CommandLine
         });
         var consul = new Option<bool>("--consul")
         {
-            Description = "Register the services in Consul and put the rules there. The agent is that of CONSUL_HTTP_ADDR "
-                + "or 127.0.0.1:8500; if none answers, one in development mode is started.",
+            Description = "Register the services in Consul and put the rules there. The agent is that of "
+                + "CONSUL_HTTP_ADDR or 127.0.0.1:8500; if none answers, one in development mode is started.",
         };
 
         var command = new RootCommand("Bookinfo on a mesh without proxies: six services, six processes, one line each.")

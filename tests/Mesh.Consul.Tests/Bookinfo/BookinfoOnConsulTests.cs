@@ -32,7 +32,8 @@ public sealed class BookinfoOnConsulTests
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(agent, "v1/kv/mesh?keys"));
         Assert.Empty(Assert.IsType<JsonArray>(await agent.GetAsync("v1/config/service-defaults")));
         Assert.Empty(Assert.IsType<JsonArray>(await agent.GetAsync("v1/config/service-resolver")));
-        Assert.Equal(["consul"], (await agent.GetAsync("v1/catalog/services")).AsObject().Select(static one => one.Key));
+        var services = (await agent.GetAsync("v1/catalog/services")).AsObject();
+        Assert.Equal(["consul"], services.Select(static one => one.Key));
     }
 
     [Fact]
@@ -161,7 +162,7 @@ public sealed class BookinfoOnConsulTests
         var ports = ConsulPorts.Choose();
         await using var launcher = Launch(new Uri($"http://127.0.0.1:{ports.Http}/"), "--rate", "100");
         using var page = await PageAsync(launcher);
-        Assert.Contains($"Consul: http://127.0.0.1:{ports.Http}/", launcher.Output);
+        await launcher.WaitForLineAsync($"Consul: http://127.0.0.1:{ports.Http}/", Cancel);
         Assert.Contains(launcher.Descendants(), static process => process.ProcessName == "consul");
         AssertShare(0.25, await page.CountAsync("v2", 400, Cancel), 400);
 
@@ -186,7 +187,8 @@ public sealed class BookinfoOnConsulTests
         }
     }
 
-    private static ChildProcess Launch(ConsulAgent agent, params string[] arguments) => Launch(agent.Address, arguments);
+    private static ChildProcess Launch(ConsulAgent agent, params string[] arguments) =>
+        Launch(agent.Address, arguments);
 
     private static ChildProcess Launch(Uri agent, params string[] arguments)
     {

@@ -6,8 +6,8 @@ using System.Text.Json.Nodes;
 namespace Bookinfo.Launcher.Consul;
 
 /// <summary>
-/// The little of Consul's HTTP API that the demo itself needs, to stand in for the person who would write config entries.
-/// The services need none of it.
+/// The little of Consul's HTTP API that the demo itself needs, to stand in for the person who would write config
+/// entries. The services need none of it.
 /// </summary>
 internal sealed class ConsulApi : IDisposable
 {
@@ -62,7 +62,9 @@ internal sealed class ConsulApi : IDisposable
 
     /// <summary>The names of all registered services.</summary>
     public async Task<IReadOnlyList<string>> ServicesAsync(CancellationToken cancel) =>
-        await GetAsync("v1/catalog/services", cancel) is JsonObject services ? [.. services.Select(static one => one.Key)] : [];
+        await GetAsync("v1/catalog/services", cancel) is JsonObject services
+            ? [.. services.Select(static one => one.Key)]
+            : [];
 
     /// <summary>Writes a config entry unless there is one already.</summary>
     /// <returns>Whether it was written.</returns>

@@ -4,8 +4,8 @@ using Mesh.Discovery.Consul;
 namespace Bookinfo.Launcher.Consul;
 
 /// <summary>
-/// Consul as what all processes of a run share: an agent, one that is there already or one of our own, with the rules in
-/// its key-value store.
+/// Consul as what all processes of a run share: an agent, one that is there already or one of our own, with the rules
+/// in its key-value store.
 /// </summary>
 internal sealed class ConsulBackend : IAsyncDisposable
 {
@@ -84,8 +84,8 @@ internal sealed class ConsulBackend : IAsyncDisposable
         var (put, write) = ConsulProgram.IsOnPath
             ? ($"consul kv put{at} {key} -", $"consul config write{at} -")
             : ($"curl -sT - {Address}v1/kv/{key}", $"curl -sT - {Address}v1/config");
-        const string Splitter =
-            """{"Kind":"service-splitter","Name":"reviews","Splits":[{"Weight":50,"ServiceSubset":"v1"},{"Weight":50,"ServiceSubset":"v3"}]}""";
+        const string Splits = """[{"Weight":50,"ServiceSubset":"v1"},{"Weight":50,"ServiceSubset":"v3"}]""";
+        const string Splitter = $$"""{"Kind":"service-splitter","Name":"reviews","Splits":{{Splits}}}""";
         return $"""
             Consul: {Address}{_page}{(_own is null ? "" : "   (started for this run; what is in it ends with it)")}
             To change the shares of reviews, put other rules into Consul, or one of its own, which is stronger:
@@ -144,7 +144,8 @@ internal sealed class ConsulBackend : IAsyncDisposable
 
     private static Uri ReadAddress()
     {
-        var text = Environment.GetEnvironmentVariable("CONSUL_HTTP_ADDR") is { Length: > 0 } value ? value : UsualAddress;
+        var text = Environment.GetEnvironmentVariable("CONSUL_HTTP_ADDR") ?? "";
+        text = text.Length > 0 ? text : UsualAddress;
         text = text.Contains("://", StringComparison.Ordinal) ? text : $"http://{text}";
         return Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
             ? new Uri(address, "/")
@@ -155,10 +156,10 @@ internal sealed class ConsulBackend : IAsyncDisposable
     private async Task PrepareAsync(string rules, CancellationToken cancel)
     {
         var registered = await _api.ServicesAsync(cancel);
-        var strangers = ServiceDefinition.All.Select(static one => one.Service).Distinct().Intersect(registered).ToArray();
-        if (strangers.Length > 0)
+        var names = ServiceDefinition.All.Select(static one => one.Service).Intersect(registered).ToArray();
+        if (names.Length > 0)
         {
-            _events.Write($"Consul has instances of {string.Join(", ", strangers)} already: they get a part of the calls.");
+            _events.Write($"Consul has instances of {string.Join(", ", names)} already: they get a part of the calls.");
         }
 
         await _documents.WriteAsync(rules, cancel);

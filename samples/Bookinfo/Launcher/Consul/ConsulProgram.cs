@@ -15,7 +15,7 @@ internal sealed partial record ConsulProgram(string Path, Version Version)
     private static string NameHere => OperatingSystem.IsWindows() ? "consul.exe" : "consul";
 
     /// <summary>
-    /// MESH_CONSUL, <c>consul</c> on PATH, the copy in artifacts/tools, or a fresh one: eng/get-consul.sh knows the way.
+    /// MESH_CONSUL, <c>consul</c> on PATH, the copy in artifacts/tools, or a fresh one, as eng/get-consul.sh finds it.
     /// </summary>
     /// <param name="root">The repository's.</param>
     /// <param name="say">Told what the script has to say, such as why the start takes a while.</param>
@@ -52,7 +52,8 @@ internal sealed partial record ConsulProgram(string Path, Version Version)
             return process.ExitCode == 0
                 ? output
                 : throw new LauncherException(
-                    $"There is no Consul agent, and no consul program to start one ({program} ended with {process.ExitCode}).");
+                    "There is no Consul agent, and no consul program to start one "
+                    + $"({string.Join(' ', [program, .. arguments])} ended with {process.ExitCode}).");
         }
         catch (Win32Exception failure)
         {
