@@ -21,8 +21,8 @@ switch (args)
         return await StartupCommand.RunServerAsync(kind);
     case ["consul", ..]:
         return await ConsulCommand.RunAsync();
-    case ["consul-client", var address, var services, var seconds]:
-        return await ConsulClientProcess.RunAsync(new Uri(address), int.Parse(services), int.Parse(seconds));
+    case ["consul-client", var address, var services, var minutes]:
+        return await ConsulClientProcess.RunAsync(new Uri(address), int.Parse(services), int.Parse(minutes));
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

@@ -17,7 +17,7 @@ internal static class ConsulCommand
 
     /// <summary>What the idle client follows, as a process with many callees does.</summary>
     private const int IdleServices = 50;
-    private const int IdleSeconds = 120;
+    private const int IdleMinutes = 3;
 
     /// <summary>Longer than a watch rests after an answer, because a single registration does not meet that.</summary>
     private static readonly TimeSpan s_rest = TimeSpan.FromMilliseconds(200);
@@ -47,7 +47,7 @@ internal static class ConsulCommand
         var filled = watch.Elapsed;
         var seen = await MeasureRegistrationsAsync(agent, cluster);
         var memory = await ClientAsync(agent, ConsulCluster.Services, 0);
-        var idle = await ClientAsync(agent, IdleServices, IdleSeconds);
+        var idle = await ClientAsync(agent, IdleServices, IdleMinutes);
         return new JsonObject
         {
             ["consul"] = version.ToString(),
@@ -105,10 +105,10 @@ internal static class ConsulCommand
     };
 
     /// <summary>A client as a process of its own, so that nothing else is in the figures.</summary>
-    private static async Task<JsonNode> ClientAsync(Uri agent, int services, int seconds)
+    private static async Task<JsonNode> ClientAsync(Uri agent, int services, int minutes)
     {
         using var process = Process.Start(
-            new ProcessStartInfo(Environment.ProcessPath!, ["consul-client", $"{agent}", $"{services}", $"{seconds}"])
+            new ProcessStartInfo(Environment.ProcessPath!, ["consul-client", $"{agent}", $"{services}", $"{minutes}"])
             {
                 RedirectStandardOutput = true,
             })!;
