@@ -202,7 +202,7 @@ internal sealed partial class SavedViews : IDisposable
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
             var root = document.RootElement;
             return new SavedView(
-                root.GetProperty("query").GetString()!,
+                root.GetProperty("query").GetString() ?? throw new FormatException($"{path} names no query."),
                 root.GetProperty("savedAt").GetDateTimeOffset(),
                 Encoding.UTF8.GetBytes(root.GetProperty("answer").GetRawText()));
         }
