@@ -98,7 +98,7 @@ internal sealed class RuleBook(RuleCompiler compiler)
         if (_sources.Exists(source => source.IsShared && (!source.IsRead || IsIncomplete(source, candidate))))
         {
             while (compiled.Issues.ErrorCount > 0
-                && candidate.RemoveAll(rule => HasError(compiled.Issues.Issues, rule.Rule)) > 0)
+                && candidate.RemoveAll(rule => LacksOthersOnly(compiled.Issues.Issues, rule.Rule)) > 0)
             {
                 compiled = Compile(candidate);
                 Collect(compiled, issues);
@@ -110,6 +110,10 @@ internal sealed class RuleBook(RuleCompiler compiler)
             !source.IsShared && source.Batch.Issues.Any(static issue => issue.Severity == IssueSeverity.Error));
         return isLocalGood && compiled.Issues.ErrorCount == 0 && Accept(candidate, compiled);
     }
+
+    private static bool LacksOthersOnly(IReadOnlyList<RuleIssue> issues, RuleConfig rule) =>
+        HasError(issues, rule)
+        && issues.All(issue => issue.Severity != IssueSeverity.Error || issue.IsMissing || !IsAbout(issue, rule));
 
     private static bool IsIncomplete(Source source, List<SourcedRule> candidate) =>
         source.Batch.Issues.Any(static issue => issue.Severity == IssueSeverity.Error)
