@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json;
 using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Consul.Registration;
 using Microsoft.Extensions.Logging;
@@ -177,11 +176,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         public void Start(CancellationToken stop) => Running = RunAsync(stop);
 
         /// <summary>Ends the watch; whoever asks for the service again starts a new one.</summary>
-        public void Forget()
-        {
-            _forget.Cancel();
-            catalog._consul.Saved.Remove(_query.Path);
-        }
+        public void Forget() => _forget.Cancel();
 
         private async Task RunAsync(CancellationToken stop)
         {
@@ -194,7 +189,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         private async ValueTask<WatchVerdict> TakeAsync(ConsulView<HealthEntry[]> view, CancellationToken cancel)
         {
             var told = _reader.Read(view.Value, inConsul.Namespace, catalog._options.Namespace);
-            if (told.Count == 0 && _inUse.Count > 0)
+            if (told.Count == 0 && !view.IsRestored && (_inUse.Count > 0 || !_told.Task.IsCompleted))
             {
                 await ProbeRightsAsync(view.IsFiltered, cancel).ConfigureAwait(false);
             }
@@ -208,7 +203,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             _inUse = verdict.Endpoints;
             catalog.Tell(this, verdict.Endpoints);
             _told.TrySetResult();
-            return new WatchVerdict(verdict.LookAgain is null, verdict.Endpoints.Count > 0, verdict.LookAgain);
+
+            // The services of one name in several namespaces share Consul's answer, and so what is saved.
+            return new WatchVerdict(verdict.LookAgain is null, view.Value.Length > 0, verdict.LookAgain);
         }
 
         /// <summary>Consul leaves out what the token may not see, without a word: an empty answer may mean that.</summary>
@@ -220,31 +217,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
                 .. _inUse.Select(static endpoint => endpoint.Consul!.Node.Name).Distinct(StringComparer.Ordinal)
                     .Select(static node => new AclRight("node", "read", node)),
             ];
-            var missing = isFiltered ? asked[0] : null;
-            if (!isFiltered)
-            {
-                try
-                {
-                    var body = await catalog._consul.Client.SendAsync(
-                        HttpMethod.Post,
-                        "/v1/internal/acl/authorize",
-                        JsonSerializer.SerializeToUtf8Bytes(asked, ConsulHealthJson.Default.AclRightArray),
-                        "",
-                        cancel).ConfigureAwait(false);
-                    missing = JsonSerializer.Deserialize(body, ConsulHealthJson.Default.AclRightArray)!
-                        .FirstOrDefault(static permission => permission.Allow == false);
-                }
-                catch (ConsulException e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.NotFound or HttpStatusCode.BadRequest)
-                {
-                    // No ACLs, or a Consul that has no such question any more: then the answer is taken as it is.
-                    return;
-                }
-                catch (JsonException)
-                {
-                    return;
-                }
-            }
-
+            var missing = isFiltered
+                ? asked[0]
+                : await ConsulRights.FindMissingAsync(catalog._consul.Client, asked, cancel).ConfigureAwait(false);
             if (missing is not null)
             {
                 throw new ConsulException(

@@ -68,7 +68,7 @@ internal sealed class ConsulClient : IDisposable
         var limit = _options.RequestTimeout;
         if (index > 0)
         {
-            path += string.Create(CultureInfo.InvariantCulture, $"{separator}index={index}&wait={(long)wait.TotalMilliseconds}ms");
+            path += string.Create(CultureInfo.InvariantCulture, $"{separator}index={index}&wait={Milliseconds(wait)}ms");
 
             // Consul adds up to a sixteenth, so that waits do not end all at once.
             limit += wait * 1.0625;
@@ -102,7 +102,7 @@ internal sealed class ConsulClient : IDisposable
         var limit = _options.RequestTimeout;
         if (hash.Length > 0)
         {
-            path += string.Create(CultureInfo.InvariantCulture, $"?hash={Uri.EscapeDataString(hash)}&wait={(long)wait.TotalMilliseconds}ms");
+            path += string.Create(CultureInfo.InvariantCulture, $"?hash={Uri.EscapeDataString(hash)}&wait={Milliseconds(wait)}ms");
             limit += wait * 1.0625;
         }
 
@@ -195,6 +195,9 @@ internal sealed class ConsulClient : IDisposable
         };
         return new ConsulException(text, status);
     }
+
+    /// <summary>At least 1: Consul takes 0 for its own default, five minutes.</summary>
+    private static long Milliseconds(TimeSpan wait) => Math.Max(1, (long)Math.Ceiling(wait.TotalMilliseconds));
 
     private static string Innermost(Exception e) =>
         e is HttpRequestException { InnerException: { } inner } ? Innermost(inner) : e.Message;
