@@ -13,20 +13,7 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
     private TaskCompletionSource _back = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastTrouble;
     private long _goneSince;
-    private bool _hasHeard;
     private string? _error;
-
-    /// <summary>Whether the agent has ever answered this process.</summary>
-    public bool HasHeard
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _hasHeard;
-            }
-        }
-    }
 
     /// <summary>What is wrong now; null if all is well.</summary>
     public string? Error
@@ -82,7 +69,6 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         TaskCompletionSource? back = null;
         lock (_lock)
         {
-            _hasHeard = true;
             if (_goneSince != 0)
             {
                 Log.Back(logger, agent, time.GetElapsedTime(_goneSince));
@@ -125,7 +111,6 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
     {
         lock (_lock)
         {
-            _lastTrouble = time.GetTimestamp();
             if (_refused.GetValueOrDefault(query) != e.Message)
             {
                 _refused[query] = e.Message;

@@ -34,6 +34,7 @@ internal sealed partial class ConsulWatch<T>
     private byte[]? _applied;
     private ulong _lastIndex;
     private long _began;
+    private long _refusedAt;
     private bool _dataLost;
     private bool _isTold;
 
@@ -169,7 +170,9 @@ internal sealed partial class ConsulWatch<T>
             return WatchVerdict.Believed(isSaved: true);
         }
 
-        var afterTrouble = _consul.Status.HadTroubleWithin(_consul.Options.ShrinkHold);
+        var hold = _consul.Options.ShrinkHold;
+        var afterTrouble = _consul.Status.HadTroubleWithin(hold)
+            || (_refusedAt != 0 && _consul.Time.GetElapsedTime(_refusedAt) < hold);
         var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered, IsRestored: false);
         var verdict = await _apply(view, stop).ConfigureAwait(false);
         _isTold = true;
@@ -204,6 +207,8 @@ internal sealed partial class ConsulWatch<T>
                 _consul.Status.Heard();
             }
 
+            // Of no other query: one that is refused for good must not make all others doubted for good.
+            _refusedAt = _consul.Time.GetTimestamp();
             _consul.Status.Refuses(_query.Path, e);
         }
 

@@ -127,6 +127,10 @@ internal sealed partial class SavedViews : IDisposable
                 File.Delete(FileOf(query));
             }
         }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing was ever saved.
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Fail(e);

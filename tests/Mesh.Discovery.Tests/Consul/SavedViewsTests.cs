@@ -31,6 +31,16 @@ public sealed class SavedViewsTests : IDisposable
     }
 
     [Fact]
+    public void Remove_NothingWasEverSaved_IsNoFailure()
+    {
+        using var saved = new SavedViews(Path.Combine(_root, "never"), _time, _logger);
+
+        saved.Remove("/v1/connect/intentions");
+
+        Assert.Equal(0, _logger.Collector.Count);
+    }
+
+    [Fact]
     public void Save_IsWrittenASecondLaterAndReadAsItWas()
     {
         Save("[1]");
