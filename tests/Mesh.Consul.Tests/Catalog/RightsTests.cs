@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Mesh.Consul.Tests.Support;
 using Microsoft.Extensions.Logging;
 
@@ -22,7 +23,7 @@ public sealed class RightsTests : IAsyncLifetime
         await _agent.RegisterAsync("web", _v2, "v2");
         await _agent.PutKeyAsync("mesh/config/web", To("v1"));
         await _agent.DenyAsync("caller", "secret");
-        await _agent.RegisterAsync("secret", _v1);
+        await _agent.RegisterAsync("secret", _v1, more: new JsonObject { ["ID"] = "secret" });
     }
 
     public async ValueTask DisposeAsync()
@@ -44,6 +45,7 @@ public sealed class RightsTests : IAsyncLifetime
         await using var caller = await CallingProcess.StartAsync(_agent.Address, $"\"TokenFile\": \"{_tokenFile}\"{ShortWait}");
         await using var load = new Load(caller, "http://web/");
         await load.GoOnAsync();
+        Assert.True(load.Failures.Length == 0, $"{load.Failures.FirstOrDefault()}\n{caller.LogText()}");
         Assert.Equal(["v1"], load.TakeAnswers().Keys);
         Assert.DoesNotContain(caller.Logs.GetSnapshot(), static log => log.Level >= LogLevel.Error);
 
@@ -79,6 +81,7 @@ public sealed class RightsTests : IAsyncLifetime
             await Wait.UntilAsync(() => New().Any(log => log.Level == level && log.Message.Contains(message)), caller.LogText);
             load.TakeAnswers();
             await load.GoOnAsync(1000);
+            Assert.True(load.Failures.Length == 0, string.Join("\n", load.Failures.Take(2)) + caller.LogText()[^Math.Min(caller.LogText().Length, 20_000)..]);
             Assert.Equal([current], load.TakeAnswers().Keys);
             Assert.Contains("intention", (await Assert.ThrowsAnyAsync<HttpRequestException>(() => caller.GetAsync("http://secret/"))).Message);
             var bad = New().Where(static log => log.Level >= LogLevel.Warning && log.Id.Id is 301 or 311).Select(static log => log.Message).ToList();
