@@ -49,6 +49,7 @@ public sealed class RightsTests : IAsyncLifetime
         Assert.Equal(["v1"], load.TakeAnswers().Keys);
         Assert.DoesNotContain(caller.Logs.GetSnapshot(), static log => log.Level >= LogLevel.Error);
 
+        await caller.GetUntilAsync("http://secret/", static answer => answer.Contains("intention"));
         var current = "v1";
 
         // A token that Consul does not know.
