@@ -36,6 +36,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
     public string Name => CatalogName;
 
+    /// <summary>Whether rules or other catalogs name a service, whatever Consul knows of it.</summary>
+    public Func<ServiceName, bool>? IsNamed { get; set; }
+
     /// <summary>Follows the rules of a service too, so that its first call finds them.</summary>
     public Func<ServiceName, Task>? FollowRules { get; set; }
 
@@ -98,19 +101,54 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             return Task.CompletedTask;
         }
 
+        FollowedService? followed;
+        FollowedService? oldest = null;
         lock (_lock)
         {
-            if (!_followed.TryGetValue(service.Host, out var followed))
+            if (!_followed.TryGetValue(service.Host, out followed))
             {
                 _followed[service.Host] = followed = new FollowedService(this, service, name);
+                _absent.AddLast(followed);
+                oldest = TakeOldest();
                 if (_observer is not null)
                 {
                     Start(followed);
                 }
             }
-
-            return followed.Told;
         }
+
+        if (oldest is not null)
+        {
+            oldest.Forget();
+            Forgotten?.Invoke(oldest.Name);
+        }
+
+        return followed.Told;
+    }
+
+    /// <summary>
+    /// Makes room among the names without instances; needs the lock. Neither one that somebody waits for goes, nor one that
+    /// rules name: nobody would ask for that again.
+    /// </summary>
+    private FollowedService? TakeOldest()
+    {
+        if (_absent.Count <= MaxAbsent)
+        {
+            return null;
+        }
+
+        for (var node = _absent.First; node is not null; node = node.Next)
+        {
+            if (node.Value.Told.IsCompleted && IsNamed?.Invoke(node.Value.Name) != true)
+            {
+                _absent.Remove(node);
+                _followed.Remove(node.Value.Name.Host);
+                node.Value.IsForgotten = true;
+                return node.Value;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Needs the lock.</summary>
@@ -125,7 +163,6 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
     private void Tell(FollowedService service, IReadOnlyList<Endpoint> endpoints)
     {
-        FollowedService? oldest = null;
         lock (_lock)
         {
             if (_observer is null || service.IsForgotten)
@@ -136,25 +173,8 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             _observer.ServiceChanged(service.Name, endpoints);
             if (endpoints.Count > 0)
             {
-                service.HadEndpoints = true;
                 _absent.Remove(service);
             }
-            else if (!service.HadEndpoints && !_absent.Contains(service))
-            {
-                _absent.AddLast(service);
-                if (_absent.Count > MaxAbsent)
-                {
-                    oldest = _absent.First!.Value;
-                    _absent.RemoveFirst();
-                    _followed.Remove(oldest.Name.Host);
-                }
-            }
-        }
-
-        if (oldest is not null)
-        {
-            oldest.Forget();
-            Forgotten?.Invoke(oldest.Name);
         }
     }
 
@@ -174,9 +194,8 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
         public Task Running { get; private set; } = Task.CompletedTask;
 
-        public bool HadEndpoints { get; set; }
-
-        public bool IsForgotten => _forget.IsCancellationRequested;
+        /// <summary>Set under the catalog's lock, so that nothing is told of it any more.</summary>
+        public bool IsForgotten { get; set; }
 
         public void Start(CancellationToken stop) => Running = RunAsync(stop);
 
@@ -199,7 +218,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
                 await ProbeRightsAsync(view.IsFiltered, cancel).ConfigureAwait(false);
             }
 
-            var verdict = _guard.Judge(told, view.AfterTrouble);
+            var verdict = _guard.Judge(told, view.AfterTrouble, view.IsFirstAfterFailure);
             if (verdict.IsNew)
             {
                 Log.Doubted(catalog._consul.Logger, name, verdict.Before, verdict.Now, verdict.LookAgain!.Value);
@@ -219,17 +238,20 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             AclRight[] asked =
             [
                 new("service", "read", inConsul.Service),
+
+                // At the start no node is known: the right to all of them.
+                .. _inUse.Count == 0 ? [new AclRight("node", "read", "")] : Array.Empty<AclRight>(),
                 .. _inUse.Select(static endpoint => endpoint.Consul!.Node.Name).Distinct(StringComparer.Ordinal)
                     .Select(static node => new AclRight("node", "read", node)),
             ];
-            var missing = isFiltered
-                ? asked[0]
-                : await ConsulRights.FindMissingAsync(catalog._consul.Client, asked, cancel).ConfigureAwait(false);
-            if (missing is not null)
+            var missing = await ConsulRights.FindMissingAsync(catalog._consul.Client, asked, cancel).ConfigureAwait(false);
+            if (missing is not null || isFiltered)
             {
+                var right = missing is null ? _query.Right
+                    : missing.Segment.Length > 0 ? $"{missing.Resource} \"{missing.Segment}\" {{ policy = \"read\" }}"
+                    : $"{missing.Resource}_prefix \"\" {{ policy = \"read\" }}";
                 throw new ConsulException(
-                    $"Consul at {catalog._consul.Client.Agent} leaves out all instances of {inConsul.Service}, because the token lacks the right "
-                    + $"{missing.Resource} \"{missing.Segment}\" {{ policy = \"read\" }}.",
+                    $"Consul at {catalog._consul.Client.Agent} leaves out all instances of {inConsul.Service}, because the token lacks the right {right}.",
                     HttpStatusCode.Forbidden);
             }
         }

@@ -179,7 +179,7 @@ internal sealed class ConsulClient : IDisposable
             var hint = isClosed
                 ? " If that befalls some connections only, its limit http_max_conns_per_client may be reached."
                 : "";
-            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e).TrimEnd('.')}.{hint}", null, e);
+            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e).TrimEnd('.')}.{hint}", null, e) { IsTurnedAway = isClosed };
         }
         catch (IOException e) when (e is not ConsulException)
         {

@@ -97,13 +97,20 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
     /// <summary>Ends the following of a service that the catalog has given up.</summary>
     public void Forget(ServiceName service)
     {
+        FollowedChain? chain;
         lock (_lock)
         {
-            if (_followed.Remove(service.Host, out var chain))
+            if (!_followed.Remove(service.Host, out chain))
             {
-                chain.Forget();
+                return;
             }
+
+            // Whatever it still tells is not heard any more.
+            chain.IsForgotten = true;
+            Take(chain.Service, null);
         }
+
+        chain.Forget();
     }
 
     private void Start(FollowedChain chain)
@@ -151,15 +158,24 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         return WatchVerdict.Believed(isSaved: true);
     }
 
-    private void TakeChain(string service, DiscoveryChainAnswer view)
+    private void TakeChain(FollowedChain chain, DiscoveryChain? told)
     {
         lock (_lock)
         {
-            if (_chains.Update(service, view.Chain))
+            if (!chain.IsForgotten)
             {
-                _chainRules = _chains.Batch;
-                Publish();
+                Take(chain.Service, told);
             }
+        }
+    }
+
+    /// <summary>Needs the lock. A chain without entries has no rules, and nothing is compiled for it.</summary>
+    private void Take(string service, DiscoveryChain? chain)
+    {
+        if (_chains.Update(service, chain is { IsDefault: true } ? null : chain))
+        {
+            _chainRules = _chains.Batch;
+            Publish();
         }
     }
 
@@ -179,6 +195,11 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         private bool _isKept;
 
         public Task Told => _told.Task;
+
+        public string Service => name.Service;
+
+        /// <summary>Set under the source's lock.</summary>
+        public bool IsForgotten { get; set; }
 
         public Task Running { get; private set; } = Task.CompletedTask;
 
@@ -215,7 +236,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
 
             _isKept = false;
             _hasRules = hasRules;
-            source.TakeChain(name.Service, view.Value);
+            source.TakeChain(this, view.Value.Chain);
             _told.TrySetResult();
             return new(WatchVerdict.Believed(isSaved: hasRules));
         }

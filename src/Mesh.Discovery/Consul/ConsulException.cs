@@ -9,5 +9,8 @@ internal sealed class ConsulException(string message, HttpStatusCode? status = n
     /// <summary>What it answered; null if it did not.</summary>
     public HttpStatusCode? Status { get; } = status;
 
+    /// <summary>Whether the agent took the connection and closed it without a byte, as it does beyond its limit of connections.</summary>
+    public bool IsTurnedAway { get; init; }
+
     public bool IsAccessDenied => Status is HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized;
 }

@@ -6,20 +6,31 @@ namespace Mesh.Discovery.Consul;
 /// <summary>Tells "nothing there" from "not for this token", which look the same in Consul's answers.</summary>
 internal static class ConsulRights
 {
+    /// <summary>Consul answers no more at a time.</summary>
+    private const int MaxAsked = 64;
+
     /// <summary>The first of the rights that the token lacks; null if it has all, or if Consul does not say.</summary>
     /// <exception cref="ConsulException">The agent cannot be reached, or refuses the token.</exception>
     public static async Task<AclRight?> FindMissingAsync(ConsulClient client, AclRight[] asked, CancellationToken cancel)
     {
         try
         {
-            var body = await client.SendAsync(
-                HttpMethod.Post,
-                "/v1/internal/acl/authorize",
-                JsonSerializer.SerializeToUtf8Bytes(asked, ConsulHealthJson.Default.AclRightArray),
-                "",
-                cancel).ConfigureAwait(false);
-            return JsonSerializer.Deserialize(body, ConsulHealthJson.Default.AclRightArray)!
-                .FirstOrDefault(static right => right.Allow == false);
+            foreach (var some in asked.Chunk(MaxAsked))
+            {
+                var body = await client.SendAsync(
+                    HttpMethod.Post,
+                    "/v1/internal/acl/authorize",
+                    JsonSerializer.SerializeToUtf8Bytes(some, ConsulHealthJson.Default.AclRightArray),
+                    $"{asked[0].Resource} \"{asked[0].Segment}\" {{ policy = \"read\" }}",
+                    cancel).ConfigureAwait(false);
+                var told = JsonSerializer.Deserialize(body, ConsulHealthJson.Default.AclRightArray);
+                if (told?.FirstOrDefault(static right => right.Allow == false) is { } missing)
+                {
+                    return missing;
+                }
+            }
+
+            return null;
         }
         catch (ConsulException e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.NotFound or HttpStatusCode.BadRequest)
         {

@@ -5,8 +5,12 @@ namespace Mesh.Discovery.Consul;
 /// <summary>How it stands with the agent, over all that is followed there. Says once that it is gone, and once that it is back.</summary>
 internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILogger logger)
 {
+    private static readonly TimeSpan s_tellAgain = TimeSpan.FromMinutes(10);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _turnedAway = new(StringComparer.Ordinal);
+    private long _toldTurnedAway;
 
     /// <summary>Queries that the agent has not answered yet, and for which a saved answer is in use.</summary>
     private readonly Dictionary<string, DateTimeOffset> _saved = new(StringComparer.Ordinal);
@@ -46,7 +50,7 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         {
             lock (_lock)
             {
-                return [.. _refused.Values];
+                return [.. _refused.Values, .. _turnedAway.Values.Distinct(StringComparer.Ordinal)];
             }
         }
     }
@@ -100,6 +104,15 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         }
     }
 
+    /// <summary>Whether it has been gone for longer than that.</summary>
+    public bool IsGoneFor(TimeSpan period)
+    {
+        lock (_lock)
+        {
+            return _goneSince != 0 && time.GetElapsedTime(_goneSince) >= period;
+        }
+    }
+
     /// <summary>Answers of the next time are to be doubted.</summary>
     public void Trouble()
     {
@@ -122,11 +135,29 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         }
     }
 
+    /// <summary>
+    /// The agent turns a connection away, as it does beyond its limit, and goes on to answer others. Told once in ten minutes,
+    /// whatever number of queries it befalls.
+    /// </summary>
+    public void TurnsAway(string query, ConsulException e)
+    {
+        lock (_lock)
+        {
+            _turnedAway[query] = e.Message;
+            if (_toldTurnedAway == 0 || time.GetElapsedTime(_toldTurnedAway) >= s_tellAgain)
+            {
+                _toldTurnedAway = time.GetTimestamp();
+                Log.TurnsAway(logger, e.Message);
+            }
+        }
+    }
+
     /// <summary>A query is answered, or not followed any more.</summary>
     public void Answers(string query, bool isTold)
     {
         lock (_lock)
         {
+            _turnedAway.Remove(query);
             if (_refused.Remove(query) && isTold)
             {
                 Log.WorksAgain(logger, query);
@@ -169,6 +200,9 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
 
         [LoggerMessage(302, LogLevel.Information, "Consul at {Agent} answers again after {Gone}.")]
         public static partial void Back(ILogger logger, string agent, TimeSpan gone);
+
+        [LoggerMessage(305, LogLevel.Error, "Consul turns connections away: what they follow is not seen, or as it was before. {Error}")]
+        public static partial void TurnsAway(ILogger logger, string error);
 
         [LoggerMessage(311, LogLevel.Error, "Consul refuses what the mesh needs; what it said before stays in use. {Error}")]
         public static partial void Refused(ILogger logger, string error);

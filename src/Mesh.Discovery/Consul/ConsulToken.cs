@@ -3,10 +3,6 @@ namespace Mesh.Discovery.Consul;
 /// <summary>The ACL token: from the options, or from a file that somebody may renew at any time.</summary>
 internal sealed class ConsulToken(ConsulOptions options)
 {
-    private readonly Lock _lock = new();
-    private DateTime _written;
-    private string? _fromFile;
-
     /// <summary>The token; null for none.</summary>
     /// <exception cref="ConsulException">The file cannot be read.</exception>
     public string? Read()
@@ -21,23 +17,15 @@ internal sealed class ConsulToken(ConsulOptions options)
             return null;
         }
 
-        lock (_lock)
+        try
         {
-            try
-            {
-                var written = File.GetLastWriteTimeUtc(options.TokenFile);
-                if (_fromFile is null || written != _written)
-                {
-                    _fromFile = File.ReadAllText(options.TokenFile).Trim();
-                    _written = written;
-                }
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new ConsulException($"The file of the Consul token cannot be read: {e.Message}", null, e);
-            }
-
-            return _fromFile.Length > 0 ? _fromFile : null;
+            // Each time: the times of a mounted secret are those of its links, which do not change with it.
+            var token = File.ReadAllText(options.TokenFile).Trim();
+            return token.Length > 0 ? token : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ConsulException($"The file of the Consul token cannot be read: {e.Message}", null, e);
         }
     }
 

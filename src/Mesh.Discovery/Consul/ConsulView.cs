@@ -6,7 +6,11 @@ namespace Mesh.Discovery.Consul;
 /// <param name="DataLost">Whether Consul's index went backwards, as after a loss of its data.</param>
 /// <param name="IsFiltered">Whether Consul says that rights are missing.</param>
 /// <param name="IsRestored">Whether it is what an earlier process saved, and the agent did not say it now.</param>
-internal readonly record struct ConsulView<T>(T Value, bool AfterTrouble, bool DataLost, bool IsFiltered, bool IsRestored);
+internal readonly record struct ConsulView<T>(T Value, bool AfterTrouble, bool DataLost, bool IsFiltered, bool IsRestored)
+{
+    /// <summary>Whether the query failed just before.</summary>
+    public bool IsFirstAfterFailure { get; init; }
+}
 
 /// <summary>What became of it.</summary>
 /// <param name="IsBelieved">Whether it is in use.</param>

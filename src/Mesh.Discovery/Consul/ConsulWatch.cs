@@ -35,6 +35,7 @@ internal sealed partial class ConsulWatch<T>
     private ulong _lastIndex;
     private long _began;
     private long _refusedAt;
+    private bool _hasFailed;
     private bool _dataLost;
     private bool _isTold;
 
@@ -102,7 +103,7 @@ internal sealed partial class ConsulWatch<T>
                 // Whatever an answer makes somebody throw, the next one may be better; nobody else would ask again.
                 var failure = e as ConsulException ?? new ConsulException(
                     $"What Consul at {_consul.Client.Agent} answered GET {_query.Path} cannot be used: {e}", HttpStatusCode.OK, e);
-                await FailAsync(failure, began, stop).ConfigureAwait(false);
+                await FailAsync(failure, isFresh: index == 0, began, stop).ConfigureAwait(false);
                 index = 0;
 
                 // Not twice in a row: where the agent turns away some connections only, others hear it all the time.
@@ -173,8 +174,12 @@ internal sealed partial class ConsulWatch<T>
         var hold = _consul.Options.ShrinkHold;
         var afterTrouble = _consul.Status.HadTroubleWithin(hold)
             || (_refusedAt != 0 && _consul.Time.GetElapsedTime(_refusedAt) < hold);
-        var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered, IsRestored: false);
+        var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered, IsRestored: false)
+        {
+            IsFirstAfterFailure = _hasFailed,
+        };
         var verdict = await _apply(view, stop).ConfigureAwait(false);
+        _hasFailed = false;
         _isTold = true;
         _consul.Status.Answers(_query.Path, isTold: true);
         if (verdict.IsBelieved)
@@ -194,9 +199,14 @@ internal sealed partial class ConsulWatch<T>
         return verdict;
     }
 
-    private async ValueTask FailAsync(ConsulException e, long asked, CancellationToken stop)
+    private async ValueTask FailAsync(ConsulException e, bool isFresh, long asked, CancellationToken stop)
     {
-        if (IsOfAgent(e))
+        _hasFailed = true;
+
+        // Beyond its limit the agent turns fresh connections away, while it goes on to answer the others.
+        var isTurnedAway = isFresh && e.IsTurnedAway;
+        var isOfAgent = IsOfAgent(e) && !isTurnedAway;
+        if (isOfAgent)
         {
             _consul.Status.Gone(e);
         }
@@ -209,7 +219,14 @@ internal sealed partial class ConsulWatch<T>
 
             // Of no other query: one that is refused for good must not make all others doubted for good.
             _refusedAt = _consul.Time.GetTimestamp();
-            _consul.Status.Refuses(_query.Path, e);
+            if (isTurnedAway)
+            {
+                _consul.Status.TurnsAway(_query.Path, e);
+            }
+            else
+            {
+                _consul.Status.Refuses(_query.Path, e);
+            }
         }
 
         if (!_isTold)
@@ -218,7 +235,8 @@ internal sealed partial class ConsulWatch<T>
         }
 
         // Who starts from a saved view knows that what is not in it was not there.
-        if (!IsOfAgent(e) || _consul.Status.SavedViewOf is not null || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
+        if (!isOfAgent || _consul.Status.SavedViewOf is not null || _consul.Status.IsGoneFor(s_giveUp)
+            || _consul.Time.GetElapsedTime(_began) >= s_giveUp)
         {
             _failed?.Invoke();
         }

@@ -193,18 +193,26 @@ internal sealed partial class SavedViews : IDisposable
         }
 
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
-        using (var stream = new FileStream(temporary, options))
+        try
         {
-            using var writer = new Utf8JsonWriter(stream);
-            writer.WriteStartObject();
-            writer.WriteString("query", query);
-            writer.WriteString("savedAt", _time.GetUtcNow());
-            writer.WritePropertyName("answer");
-            writer.WriteRawValue(body);
-            writer.WriteEndObject();
-        }
+            using (var stream = new FileStream(temporary, options))
+            {
+                using var writer = new Utf8JsonWriter(stream);
+                writer.WriteStartObject();
+                writer.WriteString("query", query);
+                writer.WriteString("savedAt", _time.GetUtcNow());
+                writer.WritePropertyName("answer");
+                writer.WriteRawValue(body);
+                writer.WriteEndObject();
+            }
 
-        File.Move(temporary, path, overwrite: true);
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
     }
 
     private SavedView? Read(string path)

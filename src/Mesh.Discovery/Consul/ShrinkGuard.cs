@@ -20,10 +20,14 @@ internal sealed class ShrinkGuard(TimeSpan hold, TimeProvider time)
     private IReadOnlyList<Endpoint> _before = [];
     private long _since;
 
+    /// <summary>For how long the present doubt lasts.</summary>
+    private TimeSpan _limit;
+
     /// <summary>What is to be used.</summary>
     /// <param name="told">What Consul says.</param>
     /// <param name="afterTrouble">Whether the agent was out of reach a short time ago.</param>
-    public ShrinkVerdict Judge(IReadOnlyList<Endpoint> told, bool afterTrouble)
+    /// <param name="isNewTrouble">Whether it was out of reach since the last time: then a doubt begins anew.</param>
+    public ShrinkVerdict Judge(IReadOnlyList<Endpoint> told, bool afterTrouble, bool isNewTrouble = false)
     {
         if (!afterTrouble && _since == 0)
         {
@@ -39,10 +43,10 @@ internal sealed class ShrinkGuard(TimeSpan hold, TimeProvider time)
 
         var now = time.GetTimestamp();
         var isNew = _since == 0;
-        _since = isNew ? now : _since;
-        var limit = afterTrouble ? hold : s_secondLook;
-        var left = limit - time.GetElapsedTime(_since, now);
-        if (left <= TimeSpan.Zero || (!afterTrouble && healthy * 2 >= expected))
+        _since = isNew || isNewTrouble ? now : _since;
+        _limit = afterTrouble ? hold : isNew ? s_secondLook : _limit;
+        var left = _limit - time.GetElapsedTime(_since, now);
+        if (left <= TimeSpan.Zero || (_limit == s_secondLook && healthy * 2 >= expected))
         {
             return Believe(told, afterTrouble: false);
         }

@@ -68,7 +68,8 @@ internal sealed class GuardTable
     {
         if (!service.IsExternal)
         {
-            return service;
+            // Consul knows one service of that name, whatever namespaces the mesh has.
+            return new ServiceName(service.Name, _namespace);
         }
 
         var host = service.Host;

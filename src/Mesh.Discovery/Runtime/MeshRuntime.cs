@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Consul;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
 using Microsoft.Extensions.Logging;
@@ -84,6 +85,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _defaultRetries = RetryPolicy.Default(options.Outbound.RetryAttempts);
         _rules = new RuleBook(new RuleCompiler(
             options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service));
+        foreach (var consul in catalogs.OfType<ConsulCatalog>())
+        {
+            consul.IsNamed = Knows;
+        }
+
         foreach (var source in sources)
         {
             _rules.AddSource(source.Name, source.Precedence);
@@ -218,6 +224,14 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         }
 
         return true;
+    }
+
+    private bool Knows(ServiceName service)
+    {
+        lock (_lock)
+        {
+            return _services.ContainsKey(service.Host);
+        }
     }
 
     /// <summary>The service that a host would be, whether anybody knows it or not; null for what can be none.</summary>

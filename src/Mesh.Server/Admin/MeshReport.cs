@@ -92,7 +92,10 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
     {
         var (error, savedAt) = (status.Error, status.SavedViewOf);
         return new ConsulStateReport(
-            savedAt is not null ? "savedView" : error is not null ? "lastView" : "following", error, savedAt, status.Refused);
+            savedAt is not null ? "savedView" : error is not null ? "lastView" : status.Refused.Count > 0 ? "refused" : "following",
+            error,
+            savedAt,
+            status.Refused);
     }
 
     private static ConsulReport Describe(ConsulOptions consul) => new()

@@ -40,7 +40,7 @@ internal sealed record OptionsReport
 /// <param name="Consul">The options of the Consul catalog, if it is used.</param>
 internal sealed record DiscoveryReport(string? Directory, FileCatalogOptions File, ConsulReport? Consul);
 
-/// <param name="State"><c>following</c>, <c>lastView</c> (it does not answer) or <c>savedView</c> (nor has it since the start).</param>
+/// <param name="State"><c>following</c>, <c>refused</c> (some of it), <c>lastView</c> (it does not answer) or <c>savedView</c> (nor has it since the start).</param>
 /// <param name="Error">Why it does not answer.</param>
 /// <param name="SavedAt">Of when the saved view is.</param>
 /// <param name="Refused">What it refuses, by query.</param>
