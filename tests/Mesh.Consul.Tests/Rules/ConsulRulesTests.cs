@@ -1,5 +1,6 @@
 using Mesh.Client;
 using Mesh.Consul.Tests.Support;
+using Mesh.Discovery;
 
 namespace Mesh.Consul.Tests.Rules;
 
@@ -163,6 +164,38 @@ public sealed class ConsulRulesTests : IAsyncLifetime
 
         await _agent.RegisterAsync("web", _v2, "v2");
         await caller.GetUntilAsync("http://web/", static answer => answer == "v2");
+    }
+
+    [Fact]
+    public async Task ServiceWithoutInstances_ThatRulesName_StaysFollowedBesideManyUnknownNames()
+    {
+        await _agent.WriteEntryAsync("""{ "Kind": "service-resolver", "Name": "old", "Redirect": { "Service": "web" } }""");
+        await using var spare = await Instance.StartAsync("spare");
+        await _agent.RegisterAsync("spare", spare);
+        await using var caller = await CallingProcess.StartAsync(_agent.Address);
+        Assert.Contains(await caller.GetAsync("http://old/"), (string[])["v1", "v2"]);
+        for (var i = 0; i < 100; i++)
+        {
+            await caller.Runtime.FollowAsync(new ServiceName($"none-{i}", "default"), TestContext.Current.CancellationToken);
+        }
+
+        await _agent.WriteEntryAsync("""{ "Kind": "service-resolver", "Name": "old", "Redirect": { "Service": "spare" } }""");
+
+        await caller.GetUntilAsync("http://old/", static answer => answer == "spare");
+    }
+
+    [Fact]
+    public async Task Intention_DeniesAllButAllowsOne_TheOneIsCalledInEveryNamespace()
+    {
+        await using var caller = await CallingProcess.StartAsync(_agent.Address);
+        await caller.GetAsync("http://web/");
+        await _agent.DenyAsync("*", "*");
+        await caller.GetUntilAsync("http://web/", static answer => answer.Contains("intention"));
+        await _agent.DenyAsync("caller", "web", "allow");
+
+        await caller.GetUntilAsync("http://web/", static answer => answer is "v1" or "v2");
+        var unknown = await Assert.ThrowsAnyAsync<HttpRequestException>(() => caller.GetAsync("http://web.prod/"));
+        Assert.IsNotType<IntentionDeniedException>(unknown);
     }
 
     [Fact]

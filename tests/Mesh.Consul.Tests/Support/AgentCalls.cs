@@ -49,12 +49,13 @@ internal static class AgentCalls
     /// <summary>Writes a config entry, as <c>consul config write</c> does.</summary>
     public static Task WriteEntryAsync(this ConsulAgent agent, string json) => agent.PutAsync("/v1/config", json);
 
-    /// <summary>Writes an intention that denies, and returns its id.</summary>
-    public static async Task<string> DenyAsync(this ConsulAgent agent, string source, string destination)
+    /// <summary>Writes an intention and returns its id.</summary>
+    public static async Task<string> DenyAsync(
+        this ConsulAgent agent, string source, string destination, string action = "deny")
     {
         using var answer = await agent.HttpClient.PostAsJsonAsync(
             "/v1/connect/intentions",
-            new JsonObject { ["SourceName"] = source, ["DestinationName"] = destination, ["SourceType"] = "consul", ["Action"] = "deny" },
+            new JsonObject { ["SourceName"] = source, ["DestinationName"] = destination, ["SourceType"] = "consul", ["Action"] = action },
             Cancel);
         answer.EnsureSuccessStatusCode();
         return (await answer.Content.ReadFromJsonAsync<JsonNode>(Cancel))!["ID"]!.GetValue<string>();

@@ -72,6 +72,31 @@ public sealed class ShrinkGuardTests
     }
 
     [Fact]
+    public void Judge_SecondOutageDuringADoubt_BeginsItAnew()
+    {
+        _guard.Judge(Healthy(10), false);
+        _guard.Judge(Healthy(0), afterTrouble: true, isNewTrouble: true);
+        _time.Advance(TimeSpan.FromSeconds(65));
+
+        var verdict = _guard.Judge(Healthy(0), afterTrouble: true, isNewTrouble: true);
+
+        Assert.Equal(10, verdict.Endpoints.Count);
+        Assert.Equal(s_hold, verdict.LookAgain);
+    }
+
+    [Fact]
+    public void Judge_TroubleIsOverDuringADoubt_IsHeldForItsTime()
+    {
+        _guard.Judge(Healthy(10), false);
+        _guard.Judge(Healthy(0), afterTrouble: true);
+        _time.Advance(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(10, _guard.Judge(Healthy(1), afterTrouble: false).Endpoints.Count);
+        _time.Advance(TimeSpan.FromSeconds(30));
+        Assert.Single(_guard.Judge(Healthy(1), afterTrouble: false).Endpoints);
+    }
+
+    [Fact]
     public void Judge_WhatComesBackMeanwhile_IsUsedAtOnce()
     {
         _guard.Judge(Healthy(4), false);
