@@ -90,12 +90,11 @@ internal static class MirrorRequest
     {
         public bool IsOver { get; private set; }
 
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Write(ReadOnlySpan<byte> buffer)
+        /// <summary>A derived stream gets spans here, too.</summary>
+        public override void Write(byte[] buffer, int offset, int count)
         {
-            Check(buffer.Length);
-            base.Write(buffer);
+            Check(count);
+            base.Write(buffer, offset, count);
         }
 
         public override void WriteByte(byte value)

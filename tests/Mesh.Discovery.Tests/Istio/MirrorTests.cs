@@ -18,7 +18,6 @@ public sealed class MirrorTests
         Assert.Equal(expected, Show(One<VirtualServiceConfig>(Route(To + mirrors))));
 
     [Theory]
-    [InlineData("mirror: { host: a }\n    mirrors: [ { destination: { host: b } } ]", ": only one of mirror, mirrors is wanted")]
     [InlineData("mirror: { subset: a }", ".mirror: 'host' is missing")]
     [InlineData("mirror: { host: a, port: 80 }", ".mirror.port: '80' stands where keys and values are wanted; allowed: a map")]
     [InlineData("mirror: { host: a, subste: b }", ".mirror.subste: unknown key 'subste'; did you mean 'subset'? (allowed: host, subset, port)")]
@@ -31,8 +30,9 @@ public sealed class MirrorTests
 
     [Theory]
     [InlineData("mirror: { host: a }\nmirrorPercentage: { value: 1 }\nmirrorPercent: 1", "only one of mirrorPercentage, mirrorPercent, mirror_percent is wanted")]
+    [InlineData("mirror: { host: a }\nmirrors: [ { destination: { host: b } } ]", "only one of mirror, mirrors is wanted")]
     [InlineData("mirror: { host: a }\nmirrorPercent: 101", "'101' is out of range; allowed: a whole number from 0 to 100")]
-    public void Read_BadPercentage_IsAnError(string mirrors, string error) =>
+    public void Read_Contradiction_IsAnError(string mirrors, string error) =>
         Assert.Contains(error, Error(Route(To + mirrors)), StringComparison.Ordinal);
 
     [Fact]
