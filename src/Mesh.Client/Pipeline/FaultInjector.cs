@@ -16,6 +16,9 @@ internal sealed class FaultInjector(
     /// <summary>On every response that was delayed or made up, so that nobody looks for the reason elsewhere.</summary>
     public const string Header = "x-mesh-fault";
 
+    /// <summary>What the header says of a response that is the callee's own.</summary>
+    public const string Delayed = "delay";
+
     private readonly int _max = options.Outbound.MaxActiveFaults;
     private int _active;
 
@@ -70,10 +73,10 @@ internal sealed class FaultInjector(
         }
     }
 
-    public static void Mark(HttpResponseMessage response, Fault fault)
+    public static void Mark(HttpResponseMessage response, string kind)
     {
         response.Headers.Remove(Header);
-        response.Headers.TryAddWithoutValidation(Header, fault.Kind);
+        response.Headers.TryAddWithoutValidation(Header, kind);
     }
 
     /// <summary>A gRPC call gets a gRPC answer and any other an HTTP answer, whichever status the rule gives.</summary>
@@ -89,6 +92,7 @@ internal sealed class FaultInjector(
             };
         response.RequestMessage = request;
         route.ResponseHeaders?.Apply(response);
+        Mark(response, fault.Kind);
         return response;
     }
 }

@@ -106,7 +106,7 @@ internal sealed partial class MeshPipeline
         var decision = service.Routes.Decide(original, _random);
         using var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
-        Fault? fault = null;
+        var isDelayed = false;
         try
         {
             if (decision.Arm is not { } arm)
@@ -122,8 +122,9 @@ internal sealed partial class MeshPipeline
             var attemptStart = start;
             if (route.Extras != RouteExtras.None)
             {
-                if (route.Fault is { } plan && (fault = _faults.Draw(plan, service, original)) is not null)
+                if (route.Fault is { } plan && _faults.Draw(plan, service, original) is { } fault)
                 {
+                    isDelayed = !fault.IsAbort;
                     activity?.SetTag(MeshClientTelemetry.FaultTag, fault.Kind);
                     response = await _faults.InjectAsync(fault, route, original, total, cancel).ConfigureAwait(false);
                     attemptStart = _time.GetTimestamp();
@@ -321,9 +322,9 @@ internal sealed partial class MeshPipeline
         }
 
     Done:
-        if (fault is not null)
+        if (isDelayed)
         {
-            FaultInjector.Mark(response, fault);
+            FaultInjector.Mark(response, FaultInjector.Delayed);
         }
 
         return client.FollowsRedirects && Redirects.IsRedirect(response)
