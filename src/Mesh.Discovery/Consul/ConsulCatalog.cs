@@ -36,6 +36,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
     public string Name => CatalogName;
 
+    /// <summary>Follows the rules of a service too, so that its first call finds them.</summary>
+    public Func<ServiceName, Task>? FollowRules { get; set; }
+
     /// <summary>Told of a name that is not followed any more, because it has no instances and many others are asked for.</summary>
     public Action<ServiceName>? Forgotten { get; set; }
 
@@ -59,11 +62,13 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             }
         }
 
-        foreach (var query in _consul.Saved.Queries())
+        var known = _consul.Saved.Queries().Select(query => ConsulQueries.ServiceOf(query, _options)).OfType<ServiceName>();
+        foreach (var service in known.Concat(_consul.Options.Follow.Select(name => ServiceName.Resolve(name, _options.Namespace))))
         {
-            if (ConsulQueries.ServiceOf(query, _options) is { } service)
+            first.Add(FollowAsync(service));
+            if (FollowRules is { } followRules)
             {
-                first.Add(FollowAsync(service));
+                first.Add(followRules(service));
             }
         }
 

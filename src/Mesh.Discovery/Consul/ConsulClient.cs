@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 
@@ -173,10 +174,12 @@ internal sealed class ConsulClient : IDisposable
         catch (HttpRequestException e)
         {
             // Consul closes connections beyond its limit without a word.
-            var hint = e.HttpRequestError == HttpRequestError.ResponseEnded
+            var isClosed = e.HttpRequestError == HttpRequestError.ResponseEnded
+                || e.GetBaseException() is SocketException { SocketErrorCode: SocketError.ConnectionReset };
+            var hint = isClosed
                 ? " If that befalls some connections only, its limit http_max_conns_per_client may be reached."
                 : "";
-            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e)}.{hint}", null, e);
+            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e).TrimEnd('.')}.{hint}", null, e);
         }
         catch (IOException e) when (e is not ConsulException)
         {

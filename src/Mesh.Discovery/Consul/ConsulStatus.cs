@@ -64,12 +64,15 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
     }
 
     /// <summary>The agent answered.</summary>
-    public void Heard()
+    /// <param name="asked">
+    /// When it was asked (a timestamp). An answer to what was asked before it was gone does not say that others get one.
+    /// </param>
+    public void Heard(long asked)
     {
         TaskCompletionSource? back = null;
         lock (_lock)
         {
-            if (_goneSince != 0)
+            if (_goneSince != 0 && asked >= _goneSince)
             {
                 Log.Back(logger, agent, time.GetElapsedTime(_goneSince));
                 _goneSince = 0;

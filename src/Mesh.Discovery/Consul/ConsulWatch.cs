@@ -89,7 +89,7 @@ internal sealed partial class ConsulWatch<T>
             try
             {
                 var answer = await AskAsync(index, wait, mayBeStale: !isDoubted, stop).ConfigureAwait(false);
-                Note(answer);
+                Note(answer, began);
                 var verdict = await ApplyAsync(answer, isDoubted, stop).ConfigureAwait(false);
                 isDoubted = !verdict.IsBelieved;
                 index = answer.Index;
@@ -102,7 +102,7 @@ internal sealed partial class ConsulWatch<T>
                 // Whatever an answer makes somebody throw, the next one may be better; nobody else would ask again.
                 var failure = e as ConsulException ?? new ConsulException(
                     $"What Consul at {_consul.Client.Agent} answered GET {_query.Path} cannot be used: {e}", HttpStatusCode.OK, e);
-                await FailAsync(failure, stop).ConfigureAwait(false);
+                await FailAsync(failure, began, stop).ConfigureAwait(false);
                 index = 0;
 
                 // Not twice in a row: where the agent turns away some connections only, others hear it all the time.
@@ -138,11 +138,11 @@ internal sealed partial class ConsulWatch<T>
         return await asked.ConfigureAwait(false);
     }
 
-    private void Note(ConsulAnswer<T> answer)
+    private void Note(ConsulAnswer<T> answer, long asked)
     {
         if (answer.KnowsLeader)
         {
-            _consul.Status.Heard();
+            _consul.Status.Heard(asked);
         }
         else
         {
@@ -194,7 +194,7 @@ internal sealed partial class ConsulWatch<T>
         return verdict;
     }
 
-    private async ValueTask FailAsync(ConsulException e, CancellationToken stop)
+    private async ValueTask FailAsync(ConsulException e, long asked, CancellationToken stop)
     {
         if (IsOfAgent(e))
         {
@@ -204,7 +204,7 @@ internal sealed partial class ConsulWatch<T>
         {
             if (e.IsAccessDenied)
             {
-                _consul.Status.Heard();
+                _consul.Status.Heard(asked);
             }
 
             // Of no other query: one that is refused for good must not make all others doubted for good.

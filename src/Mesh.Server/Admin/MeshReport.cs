@@ -51,7 +51,9 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                 Discovery = new(
                     runtime.Catalogs.OfType<FileCatalog>().FirstOrDefault()?.CurrentDirectory,
                     options.Discovery.File,
-                    runtime.Catalogs.Any(static catalog => catalog is ConsulCatalog) ? Describe(options.Discovery.Consul) : null),
+                    options.Discovery.Providers.Contains(ConsulCatalog.CatalogName, StringComparer.OrdinalIgnoreCase)
+                        ? Describe(options.Discovery.Consul)
+                        : null),
                 Config = options.Config,
                 Outbound = options.Outbound,
                 Drain = options.Drain,
@@ -106,6 +108,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
         RequestTimeout = consul.RequestTimeout,
         ShrinkHold = consul.ShrinkHold,
         SavedViewPath = consul.SavedViewPath,
+        Follow = [.. consul.Follow],
         Tags = [.. consul.Tags],
         Check = consul.Check,
     };

@@ -46,7 +46,9 @@ internal sealed class ShownPage(string launcherOutput) : IDisposable
     private async Task<string> VersionAsync(CancellationToken cancel)
     {
         using var response = await _client.GetAsync(_address, cancel);
-        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.True(
+            response.StatusCode == HttpStatusCode.OK,
+            $"{(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancel)}");
         var hops = Hop.Parse(response.Headers.GetValues(Hop.HeaderName).Single());
         return hops.Single(static hop => hop.Service == "reviews").Version;
     }
