@@ -75,6 +75,8 @@ internal static class MeshRegistration
         services.AddSingleton<PickerCache>();
         services.AddSingleton<AttemptTimeouts>();
         services.AddSingleton<MeshClientTelemetry>();
+        services.AddSingleton<FaultInjector>();
+        services.AddSingleton<MirrorSender>();
         services.AddSingleton<MeshPipeline>();
     }
 

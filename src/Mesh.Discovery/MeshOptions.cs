@@ -128,6 +128,28 @@ public sealed class OutboundOptions
 
     /// <summary>Further attempts after a failed first one, where that is safe. Default 2 (Istio); 0 turns them off.</summary>
     public int RetryAttempts { get; set; } = 2;
+
+    /// <summary>
+    /// Whether requests may ask for faults by Envoy's headers (<c>x-envoy-fault-delay-request</c> and its kin) on every
+    /// route. Default false: where an application passes headers of its own callers on, anybody could slow down or break
+    /// its calls. Single routes allow it by <c>Fault:HeaderControlled</c>.
+    /// </summary>
+    public bool HeaderFaults { get; set; }
+
+    /// <summary>
+    /// How many requests may be under an injected fault at a time; the fault of further ones is left out, and counted (Envoy:
+    /// <c>max_active_faults</c>). Default 0: no limit, as in Envoy.
+    /// </summary>
+    public int MaxActiveFaults { get; set; }
+
+    /// <summary>
+    /// How many mirrored requests may be under way at a time, in the whole process; further ones are left out, and counted.
+    /// Each holds at most 64 KiB of body. Default 100; 0 turns mirroring off.
+    /// </summary>
+    public int MaxActiveMirrors { get; set; } = 100;
+
+    /// <summary>How long a mirrored request may take, its response read. Above zero. Default 10 s.</summary>
+    public TimeSpan MirrorTimeout { get; set; } = TimeSpan.FromSeconds(10);
 }
 
 /// <summary>What becomes of calls to hosts that the mesh does not know (Istio: outboundTrafficPolicy).</summary>

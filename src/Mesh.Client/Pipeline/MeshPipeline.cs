@@ -20,6 +20,8 @@ namespace Mesh.Client.Pipeline;
 /// <item>trace span and metrics: they see the logical request as its caller does, retries and pauses included;</item>
 /// <item>total timeout: everything below shares it;</item>
 /// <item>route match, then the draw of the split, once for each logical request: a retry never changes sides;</item>
+/// <item>fault injection: a delay uses up the total timeout, an abort is final, neither is anybody's attempt;</item>
+/// <item>mirrors: once for each logical request, of the request as the route sends it;</item>
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
 /// <item>load balancer pick, away from endpoints that were tried;</item>
 /// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
@@ -43,6 +45,8 @@ internal sealed partial class MeshPipeline
     private readonly EndpointTransport _transport;
     private readonly AttemptTimeouts _timeouts;
     private readonly MeshClientTelemetry _telemetry;
+    private readonly FaultInjector _faults;
+    private readonly MirrorSender _mirrors;
     private readonly OutboundOptions _options;
     private readonly TimeProvider _time;
     private readonly IRandomSource _random;
@@ -54,6 +58,8 @@ internal sealed partial class MeshPipeline
         EndpointTransport transport,
         AttemptTimeouts timeouts,
         MeshClientTelemetry telemetry,
+        FaultInjector faults,
+        MirrorSender mirrors,
         MeshOptions options,
         TimeProvider time,
         IRandomSource random,
@@ -64,6 +70,8 @@ internal sealed partial class MeshPipeline
         _transport = transport;
         _timeouts = timeouts;
         _telemetry = telemetry;
+        _faults = faults;
+        _mirrors = mirrors;
         _options = options.Outbound;
         _time = time;
         _random = random;
@@ -98,6 +106,7 @@ internal sealed partial class MeshPipeline
         var decision = service.Routes.Decide(original, _random);
         using var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
+        var isDelayed = false;
         try
         {
             if (decision.Arm is not { } arm)
@@ -108,15 +117,38 @@ internal sealed partial class MeshPipeline
             }
 
             var route = decision.Route!;
+            var request = original;
+            var (total, perTry) = Timeouts(route, original);
+            var attemptStart = start;
+            if (route.Extras != RouteExtras.None)
+            {
+                if (route.Fault is { } plan && _faults.Draw(plan, service, original) is { } fault)
+                {
+                    isDelayed = !fault.IsAbort;
+                    activity?.SetTag(MeshClientTelemetry.FaultTag, fault.Kind);
+                    response = await _faults.InjectAsync(fault, route, original, total, cancel).ConfigureAwait(false);
+                    attemptStart = _time.GetTimestamp();
+                    if (response is not null)
+                    {
+                        _telemetry.Completed(activity, service, original, response, _time.GetElapsedTime(start, attemptStart));
+                        goto Done;
+                    }
+                }
+
+                request = route.ChangesRequest ? Change(original, decision) : original;
+                if ((route.Extras & RouteExtras.Mirrors) != 0)
+                {
+                    _mirrors.Send(request, route, ReplayCap, activity);
+                }
+            }
+
             var destination = arm.Destination.ForPort(original.RequestUri!.Port);
             if (!destination.Service.IsFollowed)
             {
                 await FollowAsync(destination.Service, cancel).ConfigureAwait(false);
             }
 
-            var request = route.ChangesRequest ? Change(original, decision) : original;
             var retries = route.Retries;
-            var (total, perTry) = Timeouts(route, original);
 
             // Looked up only where the transport would add one: a request without headers has no collection of them yet.
             var keepsTrace = Activity.Current is null || request.Headers.NonValidated.Contains("traceparent");
@@ -124,7 +156,6 @@ internal sealed partial class MeshPipeline
             EndpointState[] tried = [];
             Exception? lastError = null;
             string? cookie = null;
-            var attemptStart = start;
             for (var attempt = 0; ; attempt++)
             {
                 var view = destination.View;
@@ -291,6 +322,11 @@ internal sealed partial class MeshPipeline
         }
 
     Done:
+        if (isDelayed)
+        {
+            FaultInjector.Mark(response, FaultInjector.Delayed);
+        }
+
         return client.FollowsRedirects && Redirects.IsRedirect(response)
             ? await FollowAsync(original, response, client, cancel).ConfigureAwait(false)
             : response;
@@ -340,9 +376,7 @@ internal sealed partial class MeshPipeline
     /// <summary>A gRPC call has its own deadline and may stream for hours: only what its route says holds for it.</summary>
     private (TimeSpan Total, TimeSpan PerTry) Timeouts(Route route, HttpRequestMessage request)
     {
-        if (request.Content is { } content
-            && content.Headers.NonValidated.TryGetValues("Content-Type", out var type)
-            && type.ToString().StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase))
+        if (GrpcMessages.IsGrpc(request))
         {
             return (route.Timeout ?? TimeSpan.Zero, route.Retries.PerTryTimeout ?? TimeSpan.Zero);
         }

@@ -12,11 +12,17 @@ internal sealed class MeshClientTelemetry
     public const string Name = "Mesh.Client";
 
     public const string DestinationTag = "mesh.destination";
+    public const string FaultTag = "mesh.fault";
+
+    private const string ServiceTag = "mesh.service";
 
     private static readonly ActivitySource s_source = new(Name);
 
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _faults;
+    private readonly Histogram<double> _mirrors;
+    private readonly Counter<long> _mirrorsSkipped;
 
     public MeshClientTelemetry(IMeterFactory meters)
     {
@@ -24,6 +30,10 @@ internal sealed class MeshClientTelemetry
         _duration = meter.CreateHistogram<double>(
             "mesh.client.request.duration", "s", "From the call until the response's headers, retries included.");
         _retries = meter.CreateCounter<long>("mesh.client.retries", "{attempt}", "Attempts after the first.");
+        _faults = meter.CreateCounter<long>("mesh.client.faults", "{request}", "Requests that were delayed or aborted on purpose.");
+        _mirrors = meter.CreateHistogram<double>(
+            "mesh.client.mirror.duration", "s", "Of a mirrored request, from its start until its response is read.");
+        _mirrorsSkipped = meter.CreateCounter<long>("mesh.client.mirror.skipped", "{request}", "Mirrored requests that were not sent.");
     }
 
     /// <summary>Whether somebody wants to know how long requests take.</summary>
@@ -64,6 +74,64 @@ internal sealed class MeshClientTelemetry
 
         activity?.SetStatus(ActivityStatusCode.Error, error.Message).SetTag("error.type", error.GetType().FullName);
         return false;
+    }
+
+    /// <summary>A fault was injected, or left out because there are too many.</summary>
+    public void Faulted(ServiceState service, string kind)
+    {
+        if (_faults.Enabled)
+        {
+            _faults.Add(1, new(ServiceTag, service.Name.ToString()), new(FaultTag, kind));
+        }
+    }
+
+    /// <summary>A copy for a mirror was not made or not sent.</summary>
+    public void MirrorSkipped(ServiceState service, string reason)
+    {
+        if (_mirrorsSkipped.Enabled)
+        {
+            _mirrorsSkipped.Add(1, new(ServiceTag, service.Name.ToString()), new("mesh.reason", reason));
+        }
+    }
+
+    /// <summary>The span of a mirrored request, not started yet: a child of the original's, or of the caller's own.</summary>
+    public Activity? CreateMirror(DestinationState destination, Activity? parent)
+    {
+        if (!s_source.HasListeners())
+        {
+            return null;
+        }
+
+        var context = (parent ?? Activity.Current)?.Context ?? default;
+        var activity = s_source.CreateActivity("mesh shadow " + destination.Service.Name, ActivityKind.Internal, context);
+        if (activity is { IsAllDataRequested: true })
+        {
+            activity.SetTag(ServiceTag, destination.Service.Name.ToString());
+            activity.SetTag(DestinationTag, destination.Name);
+        }
+
+        return activity;
+    }
+
+    /// <summary>A mirrored request has ended, with a status or an error.</summary>
+    public void MirrorEnded(ServiceState service, Activity? activity, int status, Exception? error, TimeSpan duration)
+    {
+        if (_mirrors.Enabled)
+        {
+            _mirrors.Record(
+                duration.TotalSeconds,
+                new(ServiceTag, service.Name.ToString()),
+                error is null ? new("http.response.status_code", status) : new("error.type", error.GetType().FullName));
+        }
+
+        if (error is null)
+        {
+            activity?.SetTag("http.response.status_code", status);
+        }
+        else
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, error.Message).SetTag("error.type", error.GetType().FullName);
+        }
     }
 
     private static Activity? StartCore(ServiceState service, RouteDecision decision)

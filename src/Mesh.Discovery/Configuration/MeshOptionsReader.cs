@@ -11,6 +11,7 @@ namespace Mesh.Discovery.Configuration;
 internal static class MeshOptionsReader
 {
     private static readonly TimeSpan s_shortestPoll = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan s_shortestMirror = TimeSpan.FromMilliseconds(1);
 
     /// <summary>Reads the section into the options; what is not written or wrong stays as it is.</summary>
     /// <returns>What was found.</returns>
@@ -118,6 +119,10 @@ internal static class MeshOptionsReader
         options.PerTryTimeout = outbound.Duration("perTryTimeout") ?? options.PerTryTimeout;
         options.ConnectTimeout = outbound.Duration("connectTimeout") ?? options.ConnectTimeout;
         options.RetryAttempts = outbound.Int("retryAttempts") ?? options.RetryAttempts;
+        options.HeaderFaults = outbound.Bool("headerFaults") ?? options.HeaderFaults;
+        options.MaxActiveFaults = outbound.Int("maxActiveFaults") ?? options.MaxActiveFaults;
+        options.MaxActiveMirrors = outbound.Int("maxActiveMirrors") ?? options.MaxActiveMirrors;
+        options.MirrorTimeout = outbound.Duration("mirrorTimeout", s_shortestMirror) ?? options.MirrorTimeout;
         outbound.Done();
     }
 

@@ -27,8 +27,17 @@ internal sealed class Route
     public TimeSpan? Timeout { get; init; }
     public required RetryPolicy Retries { get; init; }
 
+    /// <summary>What this route does that few do.</summary>
+    public RouteExtras Extras { get; init; }
+
+    /// <summary>With <see cref="RouteExtras.Fault"/>.</summary>
+    public FaultPlan? Fault { get; init; }
+
+    /// <summary>With <see cref="RouteExtras.Mirrors"/>.</summary>
+    public RouteMirror[] Mirrors { get; init; } = [];
+
     /// <summary>Whether the route, or the arm, changes the message, so that a copy must be sent.</summary>
-    public bool ChangesRequest { get; init; }
+    public bool ChangesRequest => (Extras & RouteExtras.ChangesRequest) != 0;
 
     public bool TryMatch(HttpRequestMessage request, out RouteMatch? matched)
     {
@@ -72,6 +81,19 @@ internal sealed class Route
         return arms[^1];
     }
 }
+
+/// <summary>What few routes do, in one field, so that the others are asked once.</summary>
+[Flags]
+internal enum RouteExtras
+{
+    None = 0,
+    ChangesRequest = 1,
+    Fault = 2,
+    Mirrors = 4,
+}
+
+/// <summary>Where copies of a share of the requests go.</summary>
+internal sealed record RouteMirror(RouteArm Target, Share Share);
 
 /// <summary>One arm of a split.</summary>
 internal sealed class RouteArm

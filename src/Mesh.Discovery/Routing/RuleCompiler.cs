@@ -15,7 +15,8 @@ namespace Mesh.Discovery.Routing;
 /// use.
 /// </remarks>
 internal sealed class RuleCompiler(
-    string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts, string ownService = "")
+    string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts, string ownService = "",
+    bool headerFaults = false)
 {
     private Dictionary<VirtualServiceConfig, CompiledService> _compiled = new(ReferenceEqualityComparer.Instance);
 
@@ -320,6 +321,11 @@ internal sealed class RuleCompiler(
                         yield return Resolve(other.Host, service.Namespace);
                     }
                 }
+
+                foreach (var mirror in route.Mirrors)
+                {
+                    yield return Resolve(mirror.Host, service.Namespace);
+                }
             }
         }
 
@@ -334,11 +340,15 @@ internal sealed class RuleCompiler(
                     : "a route has exactly one action: route, redirect, directResponse or delegate, not several");
             }
 
+            CheckExtras(config);
             var matches = CompileMatches(config, outer, out var isForOthers);
             var weights = CheckWeights(config);
             var arms = config.Route.Select(arm => CompileArm(service, arm, config.Route.Count)).ToArray();
             var requestHeaders = HeaderOperations.Create(config.Headers?.Request);
             var rewrite = UriRewrite.Create(config.Rewrite, _issues);
+            var fault = config.Route.Count == 0 ? null : FaultPlan.Create(config.Fault, compiler.HeaderFaults);
+            var mirrors = CompileMirrors(service, config);
+            var changes = rewrite is not null || requestHeaders is not null || arms.Any(static arm => arm.RequestHeaders is not null);
             var route = new Route
             {
                 Name = name,
@@ -352,7 +362,10 @@ internal sealed class RuleCompiler(
                 ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
                 Timeout = config.Timeout,
                 Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
-                ChangesRequest = rewrite is not null || requestHeaders is not null || arms.Any(static arm => arm.RequestHeaders is not null),
+                Extras = (changes ? RouteExtras.ChangesRequest : 0) | (fault is null ? 0 : RouteExtras.Fault)
+                    | (mirrors.Length == 0 ? 0 : RouteExtras.Mirrors),
+                Fault = fault,
+                Mirrors = mirrors,
             };
             if (config.Delegate is { } reference)
             {
@@ -429,6 +442,8 @@ internal sealed class RuleCompiler(
                         Timeout = inner.Timeout ?? config.Timeout,
                         Retries = inner.Retries ?? config.Retries,
                         Headers = inner.Headers ?? config.Headers,
+                        Fault = inner.Fault ?? (inner.Route.Count > 0 ? config.Fault : null),
+                        Mirrors = inner.Mirrors.Count > 0 || inner.Route.Count == 0 ? inner.Mirrors : config.Mirrors,
                     };
                     CompileRoute(target, merged, $"{name}/{NameOf(inner, i)}", outer, routes);
                 }
@@ -456,6 +471,30 @@ internal sealed class RuleCompiler(
                 }),
             ],
         };
+
+        /// <summary>Istio: a route that answers itself has neither; there is nothing to disturb or to copy.</summary>
+        private void CheckExtras(RouteConfig config)
+        {
+            var action = config.Redirect is not null ? "redirect" : config.DirectResponse is not null ? "directResponse" : null;
+            if (action is not null && config.Fault is not null)
+            {
+                _issues.Error(config.Fault.Location, $"a route with a {action} cannot have a fault; faults are for routes to destinations");
+            }
+
+            if (action is not null && config.Mirrors.Count > 0)
+            {
+                _issues.Error(
+                    config.Mirrors[0].Location, $"a route with a {action} cannot have mirrors; mirrors are for routes to destinations");
+            }
+        }
+
+        /// <summary>Those that never get anything are left out.</summary>
+        private RouteMirror[] CompileMirrors(VirtualServiceConfig service, RouteConfig config) => config.Route.Count == 0 ? [] :
+        [
+            .. config.Mirrors.Where(static mirror => mirror.Share.Millionths > 0).Select(mirror => new RouteMirror(
+                new RouteArm { Key = new DestinationKey(Resolve(mirror.Host, service.Namespace), mirror.Subset, mirror.Port), Weight = 0 },
+                mirror.Share)),
+        ];
 
         private int CheckWeights(RouteConfig config)
         {
@@ -503,6 +542,11 @@ internal sealed class RuleCompiler(
                 {
                     CheckSubset(service, other.Host, other.Subset, other.Location);
                 }
+            }
+
+            foreach (var mirror in service.Http.SelectMany(static route => route.Mirrors))
+            {
+                CheckSubset(service, mirror.Host, mirror.Subset, mirror.Location);
             }
         }
 
@@ -555,6 +599,8 @@ internal sealed class RuleCompiler(
     private IReadOnlySet<string> Policies => policies;
 
     private int RetryAttempts => retryAttempts;
+
+    private bool HeaderFaults => headerFaults;
 }
 
 /// <summary>A rule and how strong its source is.</summary>

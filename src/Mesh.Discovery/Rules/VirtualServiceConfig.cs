@@ -30,6 +30,8 @@ internal sealed record RouteConfig
     /// <summary>For the whole logical request with its retries. Null: the default; zero: none.</summary>
     public TimeSpan? Timeout { get; init; }
     public RetryConfig? Retries { get; init; }
+    public FaultConfig? Fault { get; init; }
+    public IReadOnlyList<MirrorConfig> Mirrors { get; init; } = [];
 }
 
 /// <summary>All given parts must match (Istio: HTTPMatchRequest).</summary>

@@ -39,6 +39,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private readonly Func<ServiceName, Task>[] _onDemand;
     private readonly RuleBook _rules;
     private readonly RetryPolicy _defaultRetries;
+    private readonly FaultPlan? _defaultFault;
     private readonly TimeProvider _time;
     private readonly IRandomSource _random;
     private readonly ILogger _logger;
@@ -83,8 +84,10 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _random = random;
         _logger = logger;
         _defaultRetries = RetryPolicy.Default(options.Outbound.RetryAttempts);
+        _defaultFault = FaultPlan.Create(null, options.Outbound.HeaderFaults);
         _rules = new RuleBook(new RuleCompiler(
-            options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service));
+            options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service,
+            options.Outbound.HeaderFaults));
         foreach (var consul in catalogs.OfType<ConsulCatalog>())
         {
             consul.IsNamed = Knows;
@@ -523,6 +526,13 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
                 named.Add(standIn.Name.Host);
             }
         }
+
+        foreach (var mirror in table.Routes.SelectMany(static route => route.Mirrors))
+        {
+            var service = GetService(mirror.Target.Key.Service);
+            mirror.Target.Destination = service.GetDestination(mirror.Target.Key);
+            named.Add(service.Name.Host);
+        }
     }
 
     private ServiceState GetService(ServiceName name)
@@ -530,7 +540,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         if (!_services.TryGetValue(name.Host, out var service))
         {
             var known = name.IsExternal ? ServiceName.Literal(name.Host) : name;
-            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries) { IsFollowed = !FollowsOnDemand };
+            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, _defaultFault) { IsFollowed = !FollowsOnDemand };
             _servicesChanged = true;
             if (_rules.Compiled is { } rules)
             {

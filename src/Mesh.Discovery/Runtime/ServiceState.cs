@@ -29,14 +29,23 @@ internal sealed class ServiceState
     /// <param name="name">The service.</param>
     /// <param name="rankOf">The order of catalogs: where two know one address, the lower rank's description holds.</param>
     /// <param name="retries">What holds where no route says otherwise.</param>
-    public ServiceState(ServiceName name, Func<string, int> rankOf, RetryPolicy retries)
+    /// <param name="fault">The same of faults.</param>
+    public ServiceState(ServiceName name, Func<string, int> rankOf, RetryPolicy retries, FaultPlan? fault = null)
     {
         Name = name;
         _rankOf = rankOf;
 
         var key = new DestinationKey(name);
         var arm = new RouteArm { Key = key, Weight = 1, Destination = GetDestination(key) };
-        _defaultRoutes = new RouteTable("", [new Route { Name = "default", Arms = [arm], TotalWeight = 1, Retries = retries }]);
+        _defaultRoutes = new RouteTable("", [new Route
+        {
+            Name = "default",
+            Arms = [arm],
+            TotalWeight = 1,
+            Retries = retries,
+            Extras = fault is null ? RouteExtras.None : RouteExtras.Fault,
+            Fault = fault,
+        }]);
         _routes = _defaultRoutes;
     }
 

@@ -142,7 +142,22 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             : route.DirectResponse is not null ? "directResponse"
             : route.Delegate is not null ? "delegate"
             : "route",
-        [.. route.Route.Select(static arm => new ArmReport(arm.Host, arm.Subset, arm.Port, arm.Weight))]);
+        [.. route.Route.Select(static arm => new ArmReport(arm.Host, arm.Subset, arm.Port, arm.Weight))])
+    {
+        Fault = route.Fault is { } fault ? Describe(fault) : null,
+        Mirrors = route.Mirrors.Count == 0 ? null
+            : [.. route.Mirrors.Select(static mirror => new MirrorReport(mirror.Host, mirror.Subset, mirror.Port, mirror.Share.Percentage))],
+    };
+
+    private static FaultReport Describe(FaultConfig fault) => new()
+    {
+        Delay = fault.Delay?.FixedDelay,
+        DelayPercentage = fault.Delay?.Share.Percentage,
+        AbortHttpStatus = fault.Abort?.HttpStatus,
+        AbortGrpcStatus = fault.Abort?.GrpcStatus,
+        AbortPercentage = fault.Abort?.Share.Percentage,
+        HeaderControlled = fault.HeaderControlled,
+    };
 
     private static EndpointReport Describe(EndpointState state)
     {

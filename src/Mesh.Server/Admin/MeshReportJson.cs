@@ -86,7 +86,28 @@ internal sealed record RuleReport
 /// <param name="Matches">How many entries of its match there are; 0 matches everything.</param>
 /// <param name="Action"><c>route</c>, <c>redirect</c>, <c>directResponse</c> or <c>delegate</c>.</param>
 /// <param name="Destinations">The arms of the split.</param>
-internal sealed record RouteReport(string? Name, int Matches, string Action, IReadOnlyList<ArmReport> Destinations);
+internal sealed record RouteReport(string? Name, int Matches, string Action, IReadOnlyList<ArmReport> Destinations)
+{
+    /// <summary>What goes wrong on purpose.</summary>
+    public FaultReport? Fault { get; init; }
+
+    /// <summary>Where copies go.</summary>
+    public IReadOnlyList<MirrorReport>? Mirrors { get; init; }
+}
+
+internal sealed record FaultReport
+{
+    public TimeSpan? Delay { get; init; }
+    public decimal? DelayPercentage { get; init; }
+    public int? AbortHttpStatus { get; init; }
+    public int? AbortGrpcStatus { get; init; }
+    public decimal? AbortPercentage { get; init; }
+
+    /// <summary>Whether requests may ask for faults by headers.</summary>
+    public required bool HeaderControlled { get; init; }
+}
+
+internal sealed record MirrorReport(string Host, string? Subset, int? Port, decimal Percentage);
 
 internal sealed record ArmReport(string Host, string? Subset, int? Port, int? Weight);
 

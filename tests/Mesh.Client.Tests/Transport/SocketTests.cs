@@ -242,6 +242,66 @@ public sealed class SocketTests
         return (name, Encoding.Latin1.GetString(peek, 0, length));
     }
 
+    [Fact]
+    public async Task Send_FaultsAndMirrors_TheCalleeGetsTheRestAndTheMirrorItsCopies()
+    {
+        const int Calls = 400;
+        var copies = new ConcurrentQueue<string>();
+        var served = 0;
+        await using var server = await Server.StartAsync(async context =>
+        {
+            Interlocked.Increment(ref served);
+            using var reader = new StreamReader(context.Request.Body);
+            await context.Response.WriteAsync($"{context.Request.Host} {await reader.ReadToEndAsync()}");
+        });
+        await using var shadow = await Server.StartAsync(async context =>
+        {
+            using var reader = new StreamReader(context.Request.Body);
+            copies.Enqueue($"{context.Request.Host} {context.Request.Headers["x-mesh-shadow"]} {await reader.ReadToEndAsync()}");
+            context.Response.StatusCode = copies.Count % 2 == 0 ? 200 : 500;
+            await context.Response.WriteAsync(new string('x', 10_000));
+        });
+        await using var mesh = await TestMesh.StartAsync(
+            $$"""
+            "Services": {
+              "reviews": { "Endpoints": [ { "Address": "{{server.Address}}" } ] },
+              "shadow": { "Endpoints": [ { "Address": "{{shadow.Address}}" } ] } },
+            "Routes": { "reviews": [ {
+              "Route": [ {} ],
+              "Fault": { "Abort": { "Percentage": 25, "HttpStatus": 503 }, "Delay": { "Percentage": 10, "FixedDelay": "1ms" } },
+              "Mirror": { "Host": "shadow" } } ] }
+            """,
+            sockets: true);
+        var mirrors = mesh.Services.GetRequiredService<MirrorSender>();
+
+        var (ok, aborted) = (0, 0);
+        for (var i = 0; i < Calls; i++)
+        {
+            using var response = await mesh.Http.PostAsync("http://reviews/", new StringContent($"{i}"), TestContext.Current.CancellationToken);
+            if (response.IsSuccessStatusCode)
+            {
+                ok++;
+                Assert.Equal($"reviews {i}", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+            }
+            else
+            {
+                aborted++;
+                Assert.Contains("abort", response.Headers.GetValues("x-mesh-fault").Single(), StringComparison.Ordinal);
+            }
+        }
+
+        while (mirrors.Active > 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(ok, served);
+        Assert.InRange(aborted / (double)Calls, 0.12, 0.38);
+        Assert.Equal(ok, copies.Count);
+        Assert.All(copies, static copy => Assert.StartsWith("reviews-shadow true ", copy, StringComparison.Ordinal));
+        Assert.Equal(0, mesh.InFlight);
+    }
+
     private static Task<TestMesh> Mesh(params string[] addresses) => TestMesh.StartAsync(
         $$"""
         "Services": { "reviews": { "Endpoints": [ {{string.Join(", ", addresses.Select(static a => $$"""{ "Address": "{{a}}" }"""))}} ] } }

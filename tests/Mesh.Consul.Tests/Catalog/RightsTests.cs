@@ -22,7 +22,7 @@ public sealed class RightsTests : IAsyncLifetime
         await _agent.RegisterAsync("web", _v1, "v1");
         await _agent.RegisterAsync("web", _v2, "v2");
         await _agent.PutKeyAsync("mesh/config/web", To("v1"));
-        await _agent.DenyAsync("caller", "secret");
+        await _agent.WriteIntentionAsync("caller", "secret");
         await _agent.RegisterAsync("secret", _v1, more: new JsonObject { ["ID"] = "secret" });
     }
 

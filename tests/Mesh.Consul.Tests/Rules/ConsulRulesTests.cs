@@ -189,9 +189,9 @@ public sealed class ConsulRulesTests : IAsyncLifetime
     {
         await using var caller = await CallingProcess.StartAsync(_agent.Address);
         await caller.GetAsync("http://web/");
-        await _agent.DenyAsync("*", "*");
+        await _agent.WriteIntentionAsync("*", "*");
         await caller.GetUntilAsync("http://web/", static answer => answer.Contains("intention"));
-        await _agent.DenyAsync("caller", "web", "allow");
+        await _agent.WriteIntentionAsync("caller", "web", "allow");
 
         await caller.GetUntilAsync("http://web/", static answer => answer is "v1" or "v2");
         var unknown = await Assert.ThrowsAnyAsync<HttpRequestException>(() => caller.GetAsync("http://web.prod/"));
@@ -203,7 +203,7 @@ public sealed class ConsulRulesTests : IAsyncLifetime
     {
         await using var caller = await CallingProcess.StartAsync(_agent.Address);
         await caller.GetAsync("http://web/");
-        var id = await _agent.DenyAsync("caller", "web");
+        var id = await _agent.WriteIntentionAsync("caller", "web");
 
         await caller.GetUntilAsync("http://web/", static answer => answer.Contains("intention"));
         var before = _v1.Answered + _v2.Answered;

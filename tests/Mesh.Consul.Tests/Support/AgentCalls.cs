@@ -50,7 +50,7 @@ internal static class AgentCalls
     public static Task WriteEntryAsync(this ConsulAgent agent, string json) => agent.PutAsync("/v1/config", json);
 
     /// <summary>Writes an intention and returns its id.</summary>
-    public static async Task<string> DenyAsync(
+    public static async Task<string> WriteIntentionAsync(
         this ConsulAgent agent, string source, string destination, string action = "deny")
     {
         using var answer = await agent.HttpClient.PostAsJsonAsync(

@@ -140,14 +140,14 @@ public sealed class ConfigurationRuleSourceTests
     {
         const string Json = """
             { "Mesh": {
-              "Routes": { "a": [ { "Route": [ {} ], "Fault": { "Abort": { "HttpStatus": 500 } } } ] },
+              "Routes": { "a": [ { "Route": [ {} ], "CorsPolicy": { "AllowMethods": [ "GET" ] } } ] },
               "Destinations": { "a": { "ConnectionPool": { "MaxRequests": 1 }, "OutlierDetection": { "Consecutive5xxErrors": 5 } } } } }
             """;
 
         var batch = Reader.Configuration(Json);
         Assert.Equal(2, batch.Rules.Count);
         Assert.Equal(
-            ["Mesh:Routes:a:0:Fault", "Mesh:Destinations:a:ConnectionPool", "Mesh:Destinations:a:OutlierDetection"],
+            ["Mesh:Routes:a:0:CorsPolicy", "Mesh:Destinations:a:ConnectionPool", "Mesh:Destinations:a:OutlierDetection"],
             batch.Issues.Select(static issue => issue.Location.Path));
         Assert.All(batch.Issues, static issue => Assert.Equal(IssueSeverity.Warning, issue.Severity));
         Assert.Empty(Reader.Configuration(Json, strict: true).Rules);

@@ -32,7 +32,8 @@ internal static class ConfigurationSamples
             },
             "Outbound": {
               "UnknownHosts": "Refuse", "UnknownHostTimeout": "20s", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
-              "ConnectTimeout": "2s", "RetryAttempts": 1
+              "ConnectTimeout": "2s", "RetryAttempts": 1, "HeaderFaults": true, "MaxActiveFaults": 50, "MaxActiveMirrors": 20,
+              "MirrorTimeout": "5s"
             },
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Access": "Any" },
@@ -56,7 +57,16 @@ internal static class ConfigurationSamples
                 "Rewrite": { "Uri": "/", "Authority": "reviews" },
                 "Timeout": "2s",
                 "Retries": { "Attempts": 2, "PerTryTimeout": "500ms", "RetryOn": "5xx,connect-failure" },
-                "Headers": { "Request": { "Set": { "a": "1" } } } },
+                "Headers": { "Request": { "Set": { "a": "1" } } },
+                "Fault": {
+                  "Delay": { "Percentage": 0.1, "FixedDelay": "2s" },
+                  "Abort": { "Percentage": { "Value": 0.0001 }, "HttpStatus": 503 },
+                  "HeaderControlled": true },
+                "Mirror": { "Subset": "v2", "Host": "reviews", "Port": 9080 }, "MirrorPercentage": 10 },
+              { "Fault": { "Abort": { "Percentage": 50, "GrpcStatus": "UNAVAILABLE" } }, "Route": [ { "Subset": "v1" } ],
+                "Mirrors": [
+                  { "Host": "reviews", "Subset": "v2", "Port": 9080, "Percentage": 12.5 },
+                  { "Destination": { "Host": "reviews", "Subset": "v2", "Port": { "Number": 9080 } }, "Percentage": { "Value": 1 } } ] },
               { "Rewrite": { "UriRegexRewrite": { "Match": "^/a", "Rewrite": "/b" } }, "Route": [ { "Subset": "v1" } ] },
               { "Redirect": { "Uri": "/new", "Authority": "example.com", "Scheme": "https", "Port": 8443, "RedirectCode": 308 } },
               { "Redirect": { "DerivePort": "FROM_REQUEST_PORT" } },

@@ -40,6 +40,10 @@ public sealed class ConfigurationSchemaTests
     [InlineData("""{ "Mesh": { "Outbound": { "UnknownHosts": "Deny" } } }""")]
     [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Route": [ { "Weight": -1 } ] } ] } } }""")]
     [InlineData("""{ "Mesh": { "Routes": { "a": { "Route": [] } } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Route": [ {} ], "Fault": { "Delay": { "Percentage": 101, "FixedDelay": "1s" } } } ] } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Route": [ {} ], "Fault": { "Abort": { "Percentage": 1, "HttpStatus": 99 } } } ] } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Route": [ {} ], "Fault": { "Abort": { "Percentage": 1, "GrpcStatus": "Down" } } } ] } } }""")]
+    [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Route": [ {} ], "Mirrors": [ { "Percentage": -1 } ] } ] } } }""")]
     [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Match": [ { "Uri": { "Exact": "/a", "Prefix": "/b" } } ] } ] } } }""")]
     [InlineData("""{ "Mesh": { "Routes": { "a": [ { "Redirect": { "Uri": "/", "RedirectCode": 300 } } ] } } }""")]
     [InlineData("""{ "Mesh": { "Services": { "a": { "Endpoints": [ { "Weight": 1 } ] } } } }""")]
@@ -158,6 +162,10 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(options.Outbound.PerTryTimeout, Duration("Outbound:PerTryTimeout"));
         Assert.Equal(options.Outbound.ConnectTimeout, Duration("Outbound:ConnectTimeout"));
         Assert.Equal(options.Outbound.RetryAttempts.ToString(), Default("Outbound:RetryAttempts"));
+        Assert.Equal(options.Outbound.HeaderFaults.ToString().ToLowerInvariant(), Default("Outbound:HeaderFaults"));
+        Assert.Equal(options.Outbound.MaxActiveFaults.ToString(), Default("Outbound:MaxActiveFaults"));
+        Assert.Equal(options.Outbound.MaxActiveMirrors.ToString(), Default("Outbound:MaxActiveMirrors"));
+        Assert.Equal(options.Outbound.MirrorTimeout, Duration("Outbound:MirrorTimeout"));
         Assert.Equal(options.Drain.Delay, Duration("Drain:Delay"));
         Assert.Equal(options.Admin.Enabled.ToString().ToLowerInvariant(), Default("Admin:Enabled"));
         Assert.Equal(options.Admin.Access.ToString(), Default("Admin:Access"));

@@ -175,12 +175,6 @@ public sealed class VirtualServiceTests
     }
 
     [Theory]
-    [InlineData("fault: { abort: { httpStatus: 500, percentage: { value: 1 } } }", "fault")]
-    [InlineData("mirror: { host: reviews }", "mirror")]
-    [InlineData("mirrors: [ { destination: { host: reviews } } ]", "mirrors")]
-    [InlineData("mirrorPercentage: { value: 10 }", "mirrorPercentage")]
-    [InlineData("mirrorPercent: 10", "mirrorPercent")]
-    [InlineData("mirror_percent: 10", "mirror_percent")]
     [InlineData("corsPolicy: { allowMethods: [ GET ] }", "corsPolicy")]
     public void Read_FieldWithoutSupport_IsAWarningAndInStrictAnError(string field, string name)
     {
@@ -203,6 +197,8 @@ public sealed class VirtualServiceTests
     [InlineData("retries: { attempts: 1, retryIgnorePreviousHosts: false }", "retries.retryIgnorePreviousHosts")]
     [InlineData("retries: { attempts: 1, retryOn: \"5xx,envoy-ratelimited\" }", "retries.retryOn")]
     [InlineData("match: [ { port: 80, statPrefix: x } ]", "match[0].statPrefix")]
+    [InlineData("fault: { delay: { percent: 1, exponentialDelay: 1s } }", "fault.delay.exponentialDelay")]
+    [InlineData("fault: { abort: { percentage: { value: 1 }, http2Error: INTERNAL_ERROR } }", "fault.abort.http2Error")]
     [InlineData("headers: { request: { set: { x: \"%REQ(x-id)%\" } } }", "headers.request.set.x")]
     [InlineData("headers: { request: { set: { x: \"a %DOWNSTREAM_REMOTE_ADDRESS% b\" } } }", "headers.request.set.x")]
     public void Read_NestedFieldWithoutSupport_IsAWarning(string field, string path)

@@ -155,6 +155,41 @@ public sealed class MeshMiddlewareTests
         Assert.Equal("v1", service.GetProperty("subsets")[0].GetProperty("labels").GetProperty("version").GetString());
     }
 
+    [Fact]
+    public async Task Config_RouteWithFaultAndMirror_SaysSo()
+    {
+        var directory = Directory.CreateTempSubdirectory("mesh-test-");
+        var file = Path.Combine(directory.FullName, "ratings.yaml");
+        await File.WriteAllTextAsync(file, """
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata: { name: ratings, namespace: prod }
+            spec:
+              hosts: [ ratings ]
+              http:
+              - match: [ { method: { exact: GET } } ]
+                route: [ { destination: { host: ratings } } ]
+                fault:
+                  delay: { percentage: { value: 0.5 }, fixedDelay: 2s }
+                  abort: { percentage: { value: 0.0001 }, grpcStatus: UNAVAILABLE }
+                mirror: { host: ratings-next, port: { number: 81 } }
+                mirrorPercentage: { value: 12.5 }
+              - route: [ { destination: { host: ratings } } ]
+            """);
+        await using var mesh = await MeshApp.StartAsync(options => options.Config.Files.Add(file));
+        directory.Delete(recursive: true);
+
+        var body = await mesh.Client.GetFromJsonAsync<JsonElement>("/mesh/config");
+
+        var routes = Assert.Single(body.GetProperty("rules").EnumerateArray()).GetProperty("routes");
+        Assert.Equal(
+            """{"delay":"00:00:02","delayPercentage":0.5,"abortGrpcStatus":14,"abortPercentage":0.0001,"headerControlled":false}""",
+            JsonSerializer.Serialize(routes[0].GetProperty("fault")));
+        Assert.Equal("""[{"host":"ratings-next","port":81,"percentage":12.5}]""", JsonSerializer.Serialize(routes[0].GetProperty("mirrors")));
+        Assert.False(routes[1].TryGetProperty("fault", out _));
+        Assert.False(routes[1].TryGetProperty("mirrors", out _));
+    }
+
     [Theory]
     [InlineData("/mesh/config")]
     [InlineData("/mesh/endpoints")]

@@ -46,6 +46,8 @@ internal static class RouteReader
             Timeout = route.Duration("timeout"),
             Retries = Retries(route.Object("retries")),
             Headers = HeadersReader.Read(route.Object("headers")),
+            Fault = FaultReader.Read(route.Object("fault")),
+            Mirrors = MirrorReader.Read(route, defaultHost),
         };
         foreach (var arm in route.Objects("route"))
         {
@@ -55,8 +57,7 @@ internal static class RouteReader
             }
         }
 
-        route.NotSupported(
-            "fault", "mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "mirror_percent", "corsPolicy");
+        route.NotSupported("corsPolicy");
         route.Done();
 
         // Without its conditions for gateways the route would match everything.
@@ -92,7 +93,7 @@ internal static class RouteReader
     }
 
     /// <summary>Istio's <c>port: { number: 80 }</c>; in configuration also the number alone.</summary>
-    private static int? Port(ObjectReader destination)
+    public static int? Port(ObjectReader destination)
     {
         if (destination.Find("port") is not { } port)
         {

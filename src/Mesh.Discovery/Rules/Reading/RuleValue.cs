@@ -120,6 +120,45 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
         return duration;
     }
 
+    /// <summary>A number, or Istio's <c>{ value: 0.1 }</c>; the number alone in configuration only.</summary>
+    public Share? Percentage()
+    {
+        if (Node is not ScalarNode || Reading.Dialect != RuleDialect.Configuration)
+        {
+            if (Object() is not { } percent)
+            {
+                return null;
+            }
+
+            var value = percent.Find("value");
+            percent.Done();
+
+            // A number that is not written is 0 in Istio's format.
+            return value is { } written ? written.PercentageNumber() : Share.None;
+        }
+
+        return PercentageNumber();
+    }
+
+    private Share? PercentageNumber()
+    {
+        const string Allowed = "a number from 0 to 100, in steps of 0.0001";
+        if (Node is not ScalarNode { Text: { } text }
+            || !decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var percentage))
+        {
+            Refuse("is not a percentage", Allowed);
+            return null;
+        }
+
+        if (Share.FromPercentage(percentage) is { } share)
+        {
+            return share;
+        }
+
+        Refuse(percentage is >= 0 and <= 100 ? "has too many decimals" : "is out of range", Allowed);
+        return null;
+    }
+
     /// <summary>One of some words; the configuration dialect does not mind their case.</summary>
     public T? OneOf<T>(params (string Word, T Value)[] words) where T : struct
     {
