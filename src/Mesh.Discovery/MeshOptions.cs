@@ -128,6 +128,12 @@ public sealed class OutboundOptions
 
     /// <summary>Further attempts after a failed first one, where that is safe. Default 2 (Istio); 0 turns them off.</summary>
     public int RetryAttempts { get; set; } = 2;
+
+    /// <summary>How many retries a destination gets, unless its rule says so. Default: 20 % of requests and 10 a second.</summary>
+    public RetryBudgetConfig RetryBudget { get; set; } = new();
+
+    /// <summary>When an endpoint that answers badly is left out, unless its destination's rule says so. Default: null, never.</summary>
+    public OutlierDetectionConfig? OutlierDetection { get; set; }
 }
 
 /// <summary>What becomes of calls to hosts that the mesh does not know (Istio: outboundTrafficPolicy).</summary>

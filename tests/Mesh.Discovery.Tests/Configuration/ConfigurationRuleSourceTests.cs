@@ -141,13 +141,13 @@ public sealed class ConfigurationRuleSourceTests
         const string Json = """
             { "Mesh": {
               "Routes": { "a": [ { "Route": [ {} ], "Fault": { "Abort": { "HttpStatus": 500 } } } ] },
-              "Destinations": { "a": { "ConnectionPool": { "MaxRequests": 1 }, "OutlierDetection": { "Consecutive5xxErrors": 5 } } } } }
+              "Destinations": { "a": { "Tls": { "Mode": "SIMPLE" }, "PortLevelSettings": [ { "Port": { "Number": 80 } } ] } } } }
             """;
 
         var batch = Reader.Configuration(Json);
         Assert.Equal(2, batch.Rules.Count);
         Assert.Equal(
-            ["Mesh:Routes:a:0:Fault", "Mesh:Destinations:a:ConnectionPool", "Mesh:Destinations:a:OutlierDetection"],
+            ["Mesh:Routes:a:0:Fault", "Mesh:Destinations:a:Tls", "Mesh:Destinations:a:PortLevelSettings"],
             batch.Issues.Select(static issue => issue.Location.Path));
         Assert.All(batch.Issues, static issue => Assert.Equal(IssueSeverity.Warning, issue.Severity));
         Assert.Empty(Reader.Configuration(Json, strict: true).Rules);
