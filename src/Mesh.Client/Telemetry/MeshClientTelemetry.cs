@@ -17,6 +17,7 @@ internal sealed class MeshClientTelemetry
 
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _refusedRetries;
 
     public MeshClientTelemetry(IMeterFactory meters)
     {
@@ -24,6 +25,8 @@ internal sealed class MeshClientTelemetry
         _duration = meter.CreateHistogram<double>(
             "mesh.client.request.duration", "s", "From the call until the response's headers, retries included.");
         _retries = meter.CreateCounter<long>("mesh.client.retries", "{attempt}", "Attempts after the first.");
+        _refusedRetries = meter.CreateCounter<long>(
+            "mesh.client.retries.refused", "{attempt}", "Retries that were not made because of a limit, by destination and limit.");
     }
 
     /// <summary>Whether somebody wants to know how long requests take.</summary>
@@ -40,6 +43,15 @@ internal sealed class MeshClientTelemetry
         }
 
         activity?.AddEvent(new ActivityEvent("retry"));
+    }
+
+    public void RetryRefused(string destination, string limit)
+    {
+        if (_refusedRetries.Enabled)
+        {
+            _refusedRetries.Add(
+                1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("mesh.limit", limit));
+        }
     }
 
     /// <summary>The logical request has a response. This or <see cref="Failed"/> is called, once.</summary>

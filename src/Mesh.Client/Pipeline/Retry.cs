@@ -1,0 +1,59 @@
+using System.Globalization;
+using Mesh.Discovery.Runtime.Resilience;
+
+namespace Mesh.Client.Pipeline;
+
+/// <summary>The retries of one logical request, as far as others must know of them: the budget and the callee.</summary>
+internal struct Retry
+{
+    /// <summary>On a request that is not the first attempt: which one it is, from 2.</summary>
+    public const string AttemptHeader = "x-mesh-attempt";
+
+    /// <summary>On a response: the callee, or one that it called, has no retries left, so nobody above should retry either.</summary>
+    public const string NoRetryHeader = "x-mesh-no-retry";
+
+    private RetryBudget? _budget;
+    private HttpRequestMessage? _marked;
+
+    /// <summary>Takes a retry from the budget of the destination.</summary>
+    /// <returns>What forbids it; null if nothing does.</returns>
+    public string? TryBegin(RetryBudget budget, int? maxRetries, long now, out bool tell)
+    {
+        if (_budget is not null && _budget != budget)
+        {
+            _budget.EndRetry();
+            _budget = null;
+        }
+
+        var limit = budget.TryRetry(now, maxRetries, isActive: _budget is not null, out tell);
+        if (limit is null)
+        {
+            _budget = budget;
+        }
+
+        return limit;
+    }
+
+    public void Mark(HttpRequestMessage request, int attempt)
+    {
+        request.Headers.Remove(AttemptHeader);
+        request.Headers.TryAddWithoutValidation(AttemptHeader, attempt.ToString(CultureInfo.InvariantCulture));
+        _marked = request;
+    }
+
+    /// <summary>There will be no other attempt. The message is the caller's again, who may send it once more.</summary>
+    public void End()
+    {
+        if (_budget is not null)
+        {
+            _budget.EndRetry();
+            _budget = null;
+        }
+
+        if (_marked is not null)
+        {
+            _marked.Headers.Remove(AttemptHeader);
+            _marked = null;
+        }
+    }
+}
