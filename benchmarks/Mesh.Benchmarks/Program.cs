@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Running;
 using Mesh.Benchmarks;
+using Mesh.Benchmarks.Consul;
 
 // Verbs print one JSON object and need no further arguments; everything else goes to BenchmarkDotNet.
 switch (args)
@@ -18,6 +19,10 @@ switch (args)
         return await StartupCommand.RunAsync();
     case ["startup-server", var kind]:
         return await StartupCommand.RunServerAsync(kind);
+    case ["consul", ..]:
+        return await ConsulCommand.RunAsync();
+    case ["consul-client", var address, var services, var minutes]:
+        return await ConsulClientProcess.RunAsync(new Uri(address), int.Parse(services), int.Parse(minutes));
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

@@ -123,6 +123,7 @@ internal sealed class MeshSetup : IDisposable
         if (rules.ConfigEntries || rules.Intentions)
         {
             var entries = new ConsulConfigEntries(catalog.Connection, Options);
+            catalog.FollowRules = entries.FollowAsync;
             catalog.Forgotten = entries.Forget;
             sources.Add(entries);
         }

@@ -55,6 +55,12 @@ public sealed class ConsulOptions
     /// </summary>
     public string SavedViewPath { get; set; } = "";
 
+    /// <summary>
+    /// Services that are followed from the start and not from their first call on, as calls name them: <c>reviews</c>,
+    /// <c>reviews.prod</c>. The process is ready when Consul has answered for them. Default: none.
+    /// </summary>
+    public IList<string> Follow { get; } = [];
+
     /// <summary>Tags of the registered instance. Default: none.</summary>
     public IList<string> Tags { get; } = [];
 

@@ -14,14 +14,20 @@ internal static class Acl
         key_prefix "mesh/config/" { policy = "{{keys}}" }
         """;
 
-    public static async Task<string> CreateTokenAsync(ConsulAgent agent, string rules)
+    public static async Task<string> CreateTokenAsync(ConsulAgent agent, string rules) => (await CreateAsync(agent, rules)).Token;
+
+    /// <summary>A token, and its policy to change.</summary>
+    public static async Task<(string Token, string Policy)> CreateAsync(ConsulAgent agent, string rules)
     {
         var name = $"policy-{Guid.NewGuid():N}";
-        await PutAsync(agent, "v1/acl/policy", new JsonObject { ["Name"] = name, ["Rules"] = rules });
+        var policy = await PutAsync(agent, "v1/acl/policy", new JsonObject { ["Name"] = name, ["Rules"] = rules });
         var token = await PutAsync(
             agent, "v1/acl/token", new JsonObject { ["Policies"] = new JsonArray(new JsonObject { ["Name"] = name }) });
-        return token.GetProperty("SecretID").GetString()!;
+        return (token.GetProperty("SecretID").GetString()!, policy.GetProperty("ID").GetString()!);
     }
+
+    public static Task SetRulesAsync(ConsulAgent agent, string policy, string rules) => PutAsync(
+        agent, $"v1/acl/policy/{policy}", new JsonObject { ["ID"] = policy, ["Name"] = $"policy-{policy}", ["Rules"] = rules });
 
     private static async Task<JsonElement> PutAsync(ConsulAgent agent, string path, JsonObject body)
     {

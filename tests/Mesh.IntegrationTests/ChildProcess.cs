@@ -36,7 +36,11 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <summary>What it printed on standard error until now.</summary>
     public string Error => Read(_error);
 
-    public static ChildProcess Start(string program, IEnumerable<string> arguments, string? workingDirectory = null)
+    public static ChildProcess Start(
+        string program,
+        IEnumerable<string> arguments,
+        string? workingDirectory = null,
+        Dictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -47,6 +51,11 @@ internal sealed class ChildProcess : IAsyncDisposable
         };
         start.Environment["DOTNET_ROOT"] =
             Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        foreach (var (name, value) in environment ?? [])
+        {
+            start.Environment[name] = value;
+        }
+
         var mark = Guid.NewGuid().ToString("N");
         start.Environment[MarkName] = mark;
         return new ChildProcess(Process.Start(start)!, mark);

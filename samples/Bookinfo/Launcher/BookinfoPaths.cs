@@ -7,6 +7,7 @@ internal sealed class BookinfoPaths
 {
     private readonly string _binaries;
     private readonly string _configuration;
+    private readonly string _logs;
 
     public BookinfoPaths()
     {
@@ -23,14 +24,16 @@ internal sealed class BookinfoPaths
         Root = root?.FullName
             ?? throw new LauncherException($"samples/Bookinfo was not found in any directory above {own.FullName}.");
         Sources = Path.Combine(Root, "samples", "Bookinfo");
-        Logs = Path.Combine(Root, "artifacts", "bookinfo");
+        Rules = Path.Combine(Sources, "mesh");
+        _logs = Path.Combine(Root, "artifacts", "bookinfo");
     }
 
     public string Root { get; }
 
     public string Sources { get; }
 
-    public string Logs { get; }
+    /// <summary>The directory with the rules.</summary>
+    public string Rules { get; }
 
     /// <summary>The runtime that runs the launcher, so that the services need no installed one.</summary>
     public static string DotnetRoot { get; } =
@@ -43,5 +46,26 @@ internal sealed class BookinfoPaths
         return File.Exists(path)
             ? path
             : throw new LauncherException($"{definition.Project} is not built: there is no {path}.");
+    }
+
+    /// <summary>A file for what a program of that name prints.</summary>
+    public StreamWriter OpenLog(string name)
+    {
+        Directory.CreateDirectory(_logs);
+        try
+        {
+            return Open($"{name}.log");
+        }
+        catch (IOException)
+        {
+            // Another launcher writes there.
+            return Open($"{name}.{Environment.ProcessId}.log");
+        }
+
+        StreamWriter Open(string file)
+        {
+            var stream = new FileStream(Path.Combine(_logs, file), FileMode.Create, FileAccess.Write, FileShare.Read);
+            return new StreamWriter(stream) { AutoFlush = true };
+        }
     }
 }

@@ -98,10 +98,16 @@ internal static class CommandLine
                 result.AddError($"--rules: there is no directory '{directory}'.");
             }
         });
+        var consul = new Option<bool>("--consul")
+        {
+            Description = "Register the services in Consul and put the rules there. The agent is that of "
+                + "CONSUL_HTTP_ADDR or 127.0.0.1:8500; if none answers, one in development mode is started.",
+        };
 
         var command = new RootCommand("Bookinfo on a mesh without proxies: six services, six processes, one line each.")
         {
             requests, json, headers, replicas, concurrency, rate, port, kill, rollingRestart, rules,
+            consul,
         };
         command.Validators.Add(result =>
         {
@@ -123,6 +129,7 @@ internal static class CommandLine
                 Kill = parsed.GetValue(kill),
                 RollingRestart = parsed.GetValue(rollingRestart),
                 Rules = parsed.GetValue(rules) is { } directory ? Path.GetFullPath(directory) : null,
+                Consul = parsed.GetValue(consul),
             },
             cancel));
         return command;

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Bookinfo.Launcher.Consul;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -8,7 +8,7 @@ using Spectre.Console;
 namespace Bookinfo.Launcher;
 
 /// <summary>
-/// The run from start to end: catalog directory, own host (the launcher is a client of the mesh like any other),
+/// The run from start to end: what the processes share, own host (the launcher is a client of the mesh like any other),
 /// services, load and its disturbances, report, and the end of all processes, whatever happened.
 /// </summary>
 internal sealed class Demo(LauncherOptions options)
@@ -26,22 +26,30 @@ internal sealed class Demo(LauncherOptions options)
     private readonly CallStatistics _statistics = new();
     private readonly EventLog _events = new(TimeProvider.System, Console.Error);
 
+    private BookinfoPaths Paths => field ??= new BookinfoPaths();
+
+    private string Rules => options.Rules ?? Paths.Rules;
+
     /// <returns>0 if no page failed, 1 if one did, 2 if the demo could not run, 130 if it was interrupted.</returns>
     public async Task<int> RunAsync(CancellationToken cancel)
     {
-        var catalog = Directory.CreateTempSubdirectory("bookinfo-");
+        using var signals = new StopSignals(cancel);
+        var directory = Directory.CreateTempSubdirectory("bookinfo-");
         try
         {
-            using var host = BuildHost(catalog.FullName);
-            await host.StartAsync(cancel);
-            var lifetime = host.Services.GetRequiredService<IHostApplicationLifetime>();
-            using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
-            {
-                context.Cancel = true;
-                lifetime.StopApplication();
-            });
+            await using var consul = options.Consul
+                ? await ConsulBackend.StartAsync(Rules, Paths, _events, _time, signals.Stop)
+                : null;
+            var settings = consul?.Settings(directory.FullName)
+                ?? new Dictionary<string, string?> { ["Mesh:Discovery:File:Path"] = directory.FullName };
 
-            var result = await RunFleetAsync(host.Services, catalog.FullName, lifetime.ApplicationStopping);
+            // The host, being a caller, goes before the services, and they go before the agent that they register with.
+            await using var fleet = new Fleet(options, Paths, settings, _events, _time);
+            using var host = BuildHost(settings);
+            await host.StartAsync(signals.Stop);
+            var lifetime = host.Services.GetRequiredService<IHostApplicationLifetime>();
+            await using var stop = signals.Stop.Register(lifetime.StopApplication);
+            var result = await RunFleetAsync(host.Services, fleet, consul, lifetime.ApplicationStopping);
             await host.StopAsync(CancellationToken.None);
             return result;
         }
@@ -50,21 +58,25 @@ internal sealed class Demo(LauncherOptions options)
             Console.Error.WriteLine(failure.Message);
             return CouldNotRun;
         }
+        catch (OperationCanceledException) when (signals.Stop.IsCancellationRequested)
+        {
+            return Interrupted;
+        }
         finally
         {
-            catalog.Delete(recursive: true);
+            directory.Delete(recursive: true);
         }
     }
 
-    private static IHost BuildHost(string catalog)
+    private static IHost BuildHost(Dictionary<string, string?> settings)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new() { ApplicationName = "Bookinfo" });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Mesh:Service"] = "loadgenerator",
             ["Mesh:Namespace"] = "prod",
-            ["Mesh:Discovery:File:Path"] = catalog,
         });
+        builder.Configuration.AddInMemoryCollection(settings);
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddSimpleConsole(static console => console.SingleLine = true);
         builder.Logging.AddConsole(static console => console.LogToStandardErrorThreshold = LogLevel.Trace);
@@ -75,9 +87,9 @@ internal sealed class Demo(LauncherOptions options)
         return builder.Build();
     }
 
-    private async Task<int> RunFleetAsync(IServiceProvider services, string catalog, CancellationToken stop)
+    private async Task<int> RunFleetAsync(
+        IServiceProvider services, Fleet fleet, ConsulBackend? consul, CancellationToken stop)
     {
-        await using var fleet = new Fleet(options, new BookinfoPaths(), catalog, _events, _time);
         var pacer = new Pacer(_time) { Interval = UsualInterval };
         var driver = new LoadDriver(
             services.GetRequiredService<IHttpClientFactory>().CreateClient(), options, _statistics, pacer);
@@ -92,7 +104,13 @@ internal sealed class Demo(LauncherOptions options)
         }
 
         var title = $"Product page: {fleet.Page}";
-        (options.Json ? Console.Error : Console.Out).WriteLine(title);
+        var output = options.Json ? Console.Error : Console.Out;
+        output.WriteLine(title);
+        if (consul is not null)
+        {
+            output.WriteLine(consul.Describe(Rules));
+        }
+
         await DriveAsync(driver, fleet, pacer, title, stop);
         return Finish();
     }

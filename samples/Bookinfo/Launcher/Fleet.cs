@@ -13,7 +13,7 @@ internal sealed class Fleet : IAsyncDisposable
 
     private readonly LauncherOptions _options;
     private readonly BookinfoPaths _paths;
-    private readonly string _catalog;
+    private readonly IReadOnlyDictionary<string, string?> _settings;
     private readonly EventLog _events;
     private readonly TimeProvider _time;
 
@@ -21,11 +21,21 @@ internal sealed class Fleet : IAsyncDisposable
     private readonly HttpClient _direct = new() { Timeout = TimeSpan.FromSeconds(5) };
     private readonly List<ServiceProcess> _processes = [];
 
-    public Fleet(LauncherOptions options, BookinfoPaths paths, string catalog, EventLog events, TimeProvider time)
+    /// <param name="options">What the command line asks for.</param>
+    /// <param name="paths">Where things are.</param>
+    /// <param name="settings">What is configured for all processes of the run, by key.</param>
+    /// <param name="events">Told what happens.</param>
+    /// <param name="time">The clock.</param>
+    public Fleet(
+        LauncherOptions options,
+        BookinfoPaths paths,
+        IReadOnlyDictionary<string, string?> settings,
+        EventLog events,
+        TimeProvider time)
     {
         _options = options;
         _paths = paths;
-        _catalog = catalog;
+        _settings = settings;
         _events = events;
         _time = time;
     }
@@ -129,14 +139,13 @@ internal sealed class Fleet : IAsyncDisposable
 
     private ServiceProcess Start(ServiceDefinition definition, string name, int port)
     {
-        var environment = new Dictionary<string, string>
+        var environment = new Dictionary<string, string?>
         {
             ["DOTNET_ROOT"] = BookinfoPaths.DotnetRoot,
             ["DOTNET_ENVIRONMENT"] = "Production",
             ["ASPNETCORE_ENVIRONMENT"] = "Production",
             ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{port}",
             ["ASPNETCORE_HOSTINGSTARTUPASSEMBLIES"] = typeof(StopWithLauncher).Assembly.GetName().Name!,
-            ["Mesh__Discovery__File__Path"] = _catalog,
             ["Logging__LogLevel__Default"] = "Warning",
             ["Logging__LogLevel__Mesh"] = "Information",
             ["Logging__LogLevel__Microsoft.Hosting.Lifetime"] = "Information",
@@ -148,6 +157,11 @@ internal sealed class Fleet : IAsyncDisposable
         if (_options.Rules is { } rules)
         {
             environment["Mesh__Config__Files__0"] = Path.Combine(rules, "*.yaml");
+        }
+
+        foreach (var (key, value) in _settings)
+        {
+            environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         }
 
         return ServiceProcess.Start(definition, name, _paths, environment, _events);

@@ -32,4 +32,7 @@ internal sealed record LauncherOptions
 
     /// <summary>A directory with the rules in place of samples/Bookinfo/mesh.</summary>
     public string? Rules { get; init; }
+
+    /// <summary>Whether Consul and not files connects the processes and holds the rules.</summary>
+    public bool Consul { get; init; }
 }

@@ -48,7 +48,7 @@ internal sealed partial class ServiceProcess : IDisposable
         ServiceDefinition definition,
         string name,
         BookinfoPaths paths,
-        IEnumerable<KeyValuePair<string, string>> environment,
+        IEnumerable<KeyValuePair<string, string?>> environment,
         EventLog events)
     {
         var start = new ProcessStartInfo(paths.Program(definition))
@@ -64,7 +64,7 @@ internal sealed partial class ServiceProcess : IDisposable
             start.Environment[key] = value;
         }
 
-        var log = OpenLog(paths.Logs, name);
+        var log = paths.OpenLog(name);
         try
         {
             var process = Process.Start(start) ?? throw new LauncherException($"{name} could not be started.");
@@ -109,27 +109,6 @@ internal sealed partial class ServiceProcess : IDisposable
         _log.Dispose();
     }
 
-    private static StreamWriter OpenLog(string directory, string name)
-    {
-        Directory.CreateDirectory(directory);
-        try
-        {
-            return Open($"{name}.log");
-        }
-        catch (IOException)
-        {
-            // Another launcher writes there.
-            return Open($"{name}.{Environment.ProcessId}.log");
-        }
-
-        StreamWriter Open(string file)
-        {
-            var path = Path.Combine(directory, file);
-            var stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read);
-            return new StreamWriter(stream) { AutoFlush = true };
-        }
-    }
-
     private async Task FollowAsync()
     {
         await Task.WhenAll(ReadAsync(_process.StandardOutput), ReadAsync(_process.StandardError));
@@ -170,6 +149,7 @@ internal sealed partial class ServiceProcess : IDisposable
     [GeneratedRegex(@"Now listening on: (http://\S+)")]
     private static partial Regex Listening();
 
-    [GeneratedRegex(@"^\S+ ((?:warn|fail|crit): .*)$")]
+    // Not 2005, that other machines cannot reach a service: here all of them are on loopback, and on purpose.
+    [GeneratedRegex(@"^\S+ ((?:warn|fail|crit): (?!\S+\[2005\]).*)$")]
     private static partial Regex Warning();
 }

@@ -29,15 +29,8 @@ internal static class ConsulOptionsReader
             consul.Duration("requestTimeout", ConsulOptionsCheck.ShortestRequest) ?? options.RequestTimeout;
         options.ShrinkHold = consul.Duration("shrinkHold") ?? options.ShrinkHold;
         options.SavedViewPath = consul.Text("savedViewPath") ?? options.SavedViewPath;
-        if (consul.Find("tags") is { } tags)
-        {
-            options.Tags.Clear();
-            foreach (var tag in tags.Texts())
-            {
-                options.Tags.Add(tag);
-            }
-        }
-
+        Replace(options.Tags, consul, "tags", static value => value.Texts());
+        Replace(options.Follow, consul, "follow", static value => value.Items().Select(static item => item.Host()).OfType<string>());
         Read(consul.Object("check"), options.Check);
         consul.Done();
     }
@@ -64,6 +57,20 @@ internal static class ConsulOptionsReader
         options.ConfigEntries = consul.Bool("configEntries") ?? options.ConfigEntries;
         options.Intentions = consul.Bool("intentions") ?? options.Intentions;
         consul.Done();
+    }
+
+    private static void Replace(IList<string> list, ObjectReader owner, string key, Func<RuleValue, IEnumerable<string>> read)
+    {
+        if (owner.Find(key) is not { } value)
+        {
+            return;
+        }
+
+        list.Clear();
+        foreach (var text in read(value))
+        {
+            list.Add(text);
+        }
     }
 
     private static void Read(ObjectReader? tls, ConsulTlsOptions options)

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json;
 using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Consul.Registration;
 using Microsoft.Extensions.Logging;
@@ -37,6 +36,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
     public string Name => CatalogName;
 
+    /// <summary>Follows the rules of a service too, so that its first call finds them.</summary>
+    public Func<ServiceName, Task>? FollowRules { get; set; }
+
     /// <summary>Told of a name that is not followed any more, because it has no instances and many others are asked for.</summary>
     public Action<ServiceName>? Forgotten { get; set; }
 
@@ -60,11 +62,13 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             }
         }
 
-        foreach (var query in _consul.Saved.Queries())
+        var known = _consul.Saved.Queries().Select(query => ConsulQueries.ServiceOf(query, _options)).OfType<ServiceName>();
+        foreach (var service in known.Concat(_consul.Options.Follow.Select(name => ServiceName.Resolve(name, _options.Namespace))))
         {
-            if (ConsulQueries.ServiceOf(query, _options) is { } service)
+            first.Add(FollowAsync(service));
+            if (FollowRules is { } followRules)
             {
-                first.Add(FollowAsync(service));
+                first.Add(followRules(service));
             }
         }
 
@@ -177,11 +181,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         public void Start(CancellationToken stop) => Running = RunAsync(stop);
 
         /// <summary>Ends the watch; whoever asks for the service again starts a new one.</summary>
-        public void Forget()
-        {
-            _forget.Cancel();
-            catalog._consul.Saved.Remove(_query.Path);
-        }
+        public void Forget() => _forget.Cancel();
 
         private async Task RunAsync(CancellationToken stop)
         {
@@ -194,7 +194,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         private async ValueTask<WatchVerdict> TakeAsync(ConsulView<HealthEntry[]> view, CancellationToken cancel)
         {
             var told = _reader.Read(view.Value, inConsul.Namespace, catalog._options.Namespace);
-            if (told.Count == 0 && _inUse.Count > 0)
+            if (told.Count == 0 && !view.IsRestored && (_inUse.Count > 0 || !_told.Task.IsCompleted))
             {
                 await ProbeRightsAsync(view.IsFiltered, cancel).ConfigureAwait(false);
             }
@@ -208,7 +208,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             _inUse = verdict.Endpoints;
             catalog.Tell(this, verdict.Endpoints);
             _told.TrySetResult();
-            return new WatchVerdict(verdict.LookAgain is null, verdict.Endpoints.Count > 0, verdict.LookAgain);
+
+            // The services of one name in several namespaces share Consul's answer, and so what is saved.
+            return new WatchVerdict(verdict.LookAgain is null, view.Value.Length > 0, verdict.LookAgain);
         }
 
         /// <summary>Consul leaves out what the token may not see, without a word: an empty answer may mean that.</summary>
@@ -220,31 +222,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
                 .. _inUse.Select(static endpoint => endpoint.Consul!.Node.Name).Distinct(StringComparer.Ordinal)
                     .Select(static node => new AclRight("node", "read", node)),
             ];
-            var missing = isFiltered ? asked[0] : null;
-            if (!isFiltered)
-            {
-                try
-                {
-                    var body = await catalog._consul.Client.SendAsync(
-                        HttpMethod.Post,
-                        "/v1/internal/acl/authorize",
-                        JsonSerializer.SerializeToUtf8Bytes(asked, ConsulHealthJson.Default.AclRightArray),
-                        "",
-                        cancel).ConfigureAwait(false);
-                    missing = JsonSerializer.Deserialize(body, ConsulHealthJson.Default.AclRightArray)!
-                        .FirstOrDefault(static permission => permission.Allow == false);
-                }
-                catch (ConsulException e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.NotFound or HttpStatusCode.BadRequest)
-                {
-                    // No ACLs, or a Consul that has no such question any more: then the answer is taken as it is.
-                    return;
-                }
-                catch (JsonException)
-                {
-                    return;
-                }
-            }
-
+            var missing = isFiltered
+                ? asked[0]
+                : await ConsulRights.FindMissingAsync(catalog._consul.Client, asked, cancel).ConfigureAwait(false);
             if (missing is not null)
             {
                 throw new ConsulException(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 
@@ -68,7 +69,7 @@ internal sealed class ConsulClient : IDisposable
         var limit = _options.RequestTimeout;
         if (index > 0)
         {
-            path += string.Create(CultureInfo.InvariantCulture, $"{separator}index={index}&wait={(long)wait.TotalMilliseconds}ms");
+            path += string.Create(CultureInfo.InvariantCulture, $"{separator}index={index}&wait={Milliseconds(wait)}ms");
 
             // Consul adds up to a sixteenth, so that waits do not end all at once.
             limit += wait * 1.0625;
@@ -102,7 +103,7 @@ internal sealed class ConsulClient : IDisposable
         var limit = _options.RequestTimeout;
         if (hash.Length > 0)
         {
-            path += string.Create(CultureInfo.InvariantCulture, $"?hash={Uri.EscapeDataString(hash)}&wait={(long)wait.TotalMilliseconds}ms");
+            path += string.Create(CultureInfo.InvariantCulture, $"?hash={Uri.EscapeDataString(hash)}&wait={Milliseconds(wait)}ms");
             limit += wait * 1.0625;
         }
 
@@ -173,10 +174,12 @@ internal sealed class ConsulClient : IDisposable
         catch (HttpRequestException e)
         {
             // Consul closes connections beyond its limit without a word.
-            var hint = e.HttpRequestError == HttpRequestError.ResponseEnded
+            var isClosed = e.HttpRequestError == HttpRequestError.ResponseEnded
+                || e.GetBaseException() is SocketException { SocketErrorCode: SocketError.ConnectionReset };
+            var hint = isClosed
                 ? " If that befalls some connections only, its limit http_max_conns_per_client may be reached."
                 : "";
-            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e)}.{hint}", null, e);
+            throw new ConsulException($"Consul at {Agent} cannot be reached: {Innermost(e).TrimEnd('.')}.{hint}", null, e);
         }
         catch (IOException e) when (e is not ConsulException)
         {
@@ -195,6 +198,9 @@ internal sealed class ConsulClient : IDisposable
         };
         return new ConsulException(text, status);
     }
+
+    /// <summary>At least 1: Consul takes 0 for its own default, five minutes.</summary>
+    private static long Milliseconds(TimeSpan wait) => Math.Max(1, (long)Math.Ceiling(wait.TotalMilliseconds));
 
     private static string Innermost(Exception e) =>
         e is HttpRequestException { InnerException: { } inner } ? Innermost(inner) : e.Message;

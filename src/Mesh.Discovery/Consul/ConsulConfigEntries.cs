@@ -1,3 +1,4 @@
+using System.Net;
 using Mesh.Discovery.Consul.Chains;
 using Mesh.Discovery.Consul.Intentions;
 using Mesh.Discovery.Rules;
@@ -23,6 +24,9 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
     private RuleBatch _intentionRules = RuleBatch.Empty;
     private bool _areIntentionsKept;
 
+    /// <summary>The destinations of the intentions.</summary>
+    private string[] _guarded = [];
+
     public string Name => "consul config entries";
 
     public int Precedence => RulePrecedence.ConsulConfigEntries;
@@ -47,7 +51,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
 
         if (rules.Intentions)
         {
-            var watch = new ConsulWatch<IReadOnlyList<ConsulIntention?>>(_consul, ConsulQueries.Intentions(_consul.Options), TakeIntentions);
+            var watch = new ConsulWatch<IReadOnlyList<ConsulIntention?>>(_consul, ConsulQueries.Intentions(_consul.Options), TakeIntentionsAsync);
             await watch.RunAsync(stop).ConfigureAwait(false);
         }
         else
@@ -110,8 +114,21 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         }
     }
 
-    private ValueTask<WatchVerdict> TakeIntentions(ConsulView<IReadOnlyList<ConsulIntention?>> view, CancellationToken cancel)
+    private async ValueTask<WatchVerdict> TakeIntentionsAsync(ConsulView<IReadOnlyList<ConsulIntention?>> view, CancellationToken cancel)
     {
+        if (view.Value.Count == 0 && _guarded.Length > 0 && !view.DataLost)
+        {
+            // Consul leaves out what the token may not see, without a word.
+            var asked = _guarded.Select(static service => new AclRight("intention", "read", service)).ToArray();
+            if (await ConsulRights.FindMissingAsync(_consul.Client, asked, cancel).ConfigureAwait(false) is { } missing)
+            {
+                throw new ConsulException(
+                    $"Consul at {_consul.Client.Agent} leaves out the intentions, because the token lacks the right "
+                    + $"service \"{missing.Segment}\" {{ policy = \"read\" }}.",
+                    HttpStatusCode.Forbidden);
+            }
+        }
+
         lock (_lock)
         {
             if (view.DataLost && view.Value.Count == 0 && _intentionRules.Rules.Count > 0)
@@ -122,15 +139,16 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
                 }
 
                 _areIntentionsKept = true;
-                return new(WatchVerdict.Kept);
+                return WatchVerdict.Kept;
             }
 
             _areIntentionsKept = false;
+            _guarded = [.. view.Value.Select(static one => one?.DestinationName).OfType<string>().Distinct(StringComparer.Ordinal)];
             _intentionRules = _intentions.Update(view.Value);
             Publish();
         }
 
-        return new(WatchVerdict.Believed(isSaved: true));
+        return WatchVerdict.Believed(isSaved: true);
     }
 
     private void TakeChain(string service, DiscoveryChainAnswer view)

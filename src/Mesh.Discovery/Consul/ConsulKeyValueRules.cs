@@ -9,6 +9,7 @@ internal sealed partial class ConsulKeyValueRules(ConsulConnection consul, MeshO
     private readonly ConsulRuleDocuments _documents = new(options);
     private bool _hasRules;
     private bool _isKept;
+    private bool _isChecked;
 
     public string Name => "consul kv";
 
@@ -23,9 +24,9 @@ internal sealed partial class ConsulKeyValueRules(ConsulConnection consul, MeshO
 
         async ValueTask<WatchVerdict> TakeAsync(ConsulView<IReadOnlyList<KeyValueEntry>> view, CancellationToken cancel)
         {
-            if (view.Value.Count == 0 && _hasRules)
+            if (view.Value.Count == 0 && !view.IsRestored && (_hasRules || !_isChecked))
             {
-                if (view.DataLost)
+                if (view.DataLost && _hasRules)
                 {
                     if (!_isKept)
                     {
@@ -39,6 +40,7 @@ internal sealed partial class ConsulKeyValueRules(ConsulConnection consul, MeshO
                 await ConsulKeyValues.CheckRightAsync(consul.Client, prefix, datacenter, cancel).ConfigureAwait(false);
             }
 
+            _isChecked |= !view.IsRestored;
             _isKept = false;
             _hasRules = view.Value.Count > 0;
             publish(_documents.Update(view.Value));

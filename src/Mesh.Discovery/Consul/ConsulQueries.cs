@@ -39,8 +39,9 @@ internal static class ConsulQueries
 
         var rest = query[HealthPath.Length..];
         var mark = rest.IndexOf('?');
-        var service = Uri.UnescapeDataString(mark < 0 ? rest : rest[..mark]);
-        return service.Contains('.') || rest[service.Length..] != Datacenter(options.Discovery.Consul.Datacenter)
+        var (escaped, parameters) = mark < 0 ? (rest, "") : (rest[..mark], rest[mark..]);
+        var service = Uri.UnescapeDataString(escaped);
+        return service.Length == 0 || service.Contains('.') || parameters != Datacenter(options.Discovery.Consul.Datacenter)
             ? null
             : new ServiceName(service, options.Namespace);
     }

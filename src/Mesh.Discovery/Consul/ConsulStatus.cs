@@ -7,11 +7,13 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
+
+    /// <summary>Queries that the agent has not answered yet, and for which a saved answer is in use.</summary>
+    private readonly Dictionary<string, DateTimeOffset> _saved = new(StringComparer.Ordinal);
     private TaskCompletionSource _back = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastTrouble;
     private long _goneSince;
     private string? _error;
-    private DateTimeOffset? _savedAt;
 
     /// <summary>What is wrong now; null if all is well.</summary>
     public string? Error
@@ -25,14 +27,14 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         }
     }
 
-    /// <summary>When the view that is in use was saved, if it is one of an earlier process.</summary>
+    /// <summary>When the view that is in use was saved (its oldest part), if any of it is one of an earlier process.</summary>
     public DateTimeOffset? SavedViewOf
     {
         get
         {
             lock (_lock)
             {
-                return _savedAt;
+                return _saved.Count > 0 ? _saved.Values.Min() : null;
             }
         }
     }
@@ -67,7 +69,6 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         TaskCompletionSource? back = null;
         lock (_lock)
         {
-            _savedAt = null;
             if (_goneSince != 0)
             {
                 Log.Back(logger, agent, time.GetElapsedTime(_goneSince));
@@ -127,6 +128,11 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
             {
                 Log.WorksAgain(logger, query);
             }
+
+            if (_saved.Remove(query) && _saved.Count == 0 && isTold)
+            {
+                Log.SavedIsReplaced(logger, agent);
+            }
         }
     }
 
@@ -139,17 +145,17 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
         }
     }
 
-    /// <summary>A view that an earlier process saved is in use, because the agent does not answer.</summary>
-    public void UsesSaved(DateTimeOffset savedAt)
+    /// <summary>What an earlier process saved is in use for a query, because the agent does not answer it. Told for the first one.</summary>
+    public void UsesSaved(string query, DateTimeOffset savedAt)
     {
         lock (_lock)
         {
-            if (_savedAt is null)
+            if (_saved.Count == 0)
             {
                 Log.UsesSaved(logger, agent, savedAt, time.GetUtcNow() - savedAt);
             }
 
-            _savedAt = savedAt;
+            _saved[query] = savedAt;
         }
     }
 
@@ -166,6 +172,9 @@ internal sealed partial class ConsulStatus(string agent, TimeProvider time, ILog
 
         [LoggerMessage(312, LogLevel.Information, "Consul answers {Path} again.")]
         public static partial void WorksAgain(ILogger logger, string path);
+
+        [LoggerMessage(304, LogLevel.Information, "Nothing of the saved view is in use any more: Consul at {Agent} has answered everything.")]
+        public static partial void SavedIsReplaced(ILogger logger, string agent);
 
         [LoggerMessage(303, LogLevel.Warning, "Consul at {Agent} does not answer: the view saved at {SavedAt} ({Age} ago) is in use until it does.")]
         public static partial void UsesSaved(ILogger logger, string agent, DateTimeOffset savedAt, TimeSpan age);

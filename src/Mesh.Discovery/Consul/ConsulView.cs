@@ -5,7 +5,8 @@ namespace Mesh.Discovery.Consul;
 /// <param name="AfterTrouble">Whether the agent was out of reach a short time ago: what is missing may come back.</param>
 /// <param name="DataLost">Whether Consul's index went backwards, as after a loss of its data.</param>
 /// <param name="IsFiltered">Whether Consul says that rights are missing.</param>
-internal readonly record struct ConsulView<T>(T Value, bool AfterTrouble, bool DataLost, bool IsFiltered);
+/// <param name="IsRestored">Whether it is what an earlier process saved, and the agent did not say it now.</param>
+internal readonly record struct ConsulView<T>(T Value, bool AfterTrouble, bool DataLost, bool IsFiltered, bool IsRestored);
 
 /// <summary>What became of it.</summary>
 /// <param name="IsBelieved">Whether it is in use.</param>

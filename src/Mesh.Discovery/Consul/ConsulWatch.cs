@@ -81,6 +81,7 @@ internal sealed partial class ConsulWatch<T>
         var wait = _consul.Options.WaitTime;
         var isDoubted = false;
         var pause = s_firstPause;
+        var mayEndEarly = true;
         while (true)
         {
             var back = _consul.Status.Back;
@@ -94,12 +95,18 @@ internal sealed partial class ConsulWatch<T>
                 index = answer.Index;
                 wait = verdict.LookAgain is { } again && again < _consul.Options.WaitTime ? again : _consul.Options.WaitTime;
                 pause = s_firstPause;
+                mayEndEarly = true;
             }
-            catch (ConsulException e)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                await FailAsync(e, stop).ConfigureAwait(false);
+                // Whatever an answer makes somebody throw, the next one may be better; nobody else would ask again.
+                var failure = e as ConsulException ?? new ConsulException(
+                    $"What Consul at {_consul.Client.Agent} answered GET {_query.Path} cannot be used: {e}", HttpStatusCode.OK, e);
+                await FailAsync(failure, stop).ConfigureAwait(false);
                 index = 0;
-                await PauseAsync(pause, back, stop).ConfigureAwait(false);
+
+                // Not twice in a row: where the agent turns away some connections only, others hear it all the time.
+                mayEndEarly = !await PauseAsync(pause, mayEndEarly ? back : null, stop).ConfigureAwait(false);
                 pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
                 continue;
             }
@@ -157,6 +164,7 @@ internal sealed partial class ConsulWatch<T>
     {
         if (!isDoubted && _applied is not null && answer.Body.AsSpan().SequenceEqual(_applied))
         {
+            // An index may go back without a loss, when Consul forgets deleted keys for example.
             _dataLost = false;
             _consul.Status.Answers(_query.Path, isTold: true);
             return WatchVerdict.Believed(isSaved: true);
@@ -165,7 +173,7 @@ internal sealed partial class ConsulWatch<T>
         var hold = _consul.Options.ShrinkHold;
         var afterTrouble = _consul.Status.HadTroubleWithin(hold)
             || (_refusedAt != 0 && _consul.Time.GetElapsedTime(_refusedAt) < hold);
-        var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered);
+        var view = new ConsulView<T>(answer.Value, afterTrouble, _dataLost, answer.IsFiltered, IsRestored: false);
         var verdict = await _apply(view, stop).ConfigureAwait(false);
         _isTold = true;
         _consul.Status.Answers(_query.Path, isTold: true);
@@ -194,6 +202,11 @@ internal sealed partial class ConsulWatch<T>
         }
         else
         {
+            if (e.IsAccessDenied)
+            {
+                _consul.Status.Heard();
+            }
+
             // Of no other query: one that is refused for good must not make all others doubted for good.
             _refusedAt = _consul.Time.GetTimestamp();
             _consul.Status.Refuses(_query.Path, e);
@@ -230,23 +243,26 @@ internal sealed partial class ConsulWatch<T>
         try
         {
             var value = _consul.Client.Read(_query, saved.Body);
-            await _apply(new ConsulView<T>(value, AfterTrouble: false, DataLost: false, IsFiltered: false), stop).ConfigureAwait(false);
+            var view = new ConsulView<T>(value, AfterTrouble: false, DataLost: false, IsFiltered: false, IsRestored: true);
+            await _apply(view, stop).ConfigureAwait(false);
             _isTold = true;
-            _consul.Status.UsesSaved(saved.SavedAt);
+            _consul.Status.UsesSaved(_query.Path, saved.SavedAt);
         }
-        catch (ConsulException e)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             Log.SavedViewUnusable(_consul.Logger, _query.Path, e.Message);
         }
     }
 
-    private async Task PauseAsync(TimeSpan pause, Task back, CancellationToken stop)
+    /// <returns>Whether it ended early.</returns>
+    private async Task<bool> PauseAsync(TimeSpan pause, Task? back, CancellationToken stop)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var delay = Task.Delay(pause * (0.5 + _consul.Random.NextDouble()), _consul.Time, either.Token);
-        await Task.WhenAny(delay, back).ConfigureAwait(false);
+        var first = await Task.WhenAny(delay, back ?? delay).ConfigureAwait(false);
         await either.CancelAsync().ConfigureAwait(false);
         stop.ThrowIfCancellationRequested();
+        return first != delay;
     }
 
     private static partial class Log

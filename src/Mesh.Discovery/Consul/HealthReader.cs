@@ -23,7 +23,8 @@ internal sealed class HealthReader(ConsulOptions options)
                 continue;
             }
 
-            var meta = Intern(new Labels(service.Meta ?? []));
+            // Consul has no nulls there, but what answers may be something else.
+            var meta = Intern(new Labels((service.Meta ?? []).Where(static pair => pair.Value is not null)));
             if (@namespace is not null && !@namespace.Equals(ConsulMeta.Namespace(meta) ?? own, StringComparison.OrdinalIgnoreCase))
             {
                 continue;
@@ -123,7 +124,7 @@ internal sealed class HealthReader(ConsulOptions options)
         var name = node.Node ?? "";
         if (!_nodes.TryGetValue(name, out var known))
         {
-            known = new ConsulNode(name, node.ID ?? "", node.Address ?? "", node.Datacenter ?? "", new Labels(node.Meta ?? []));
+            known = new ConsulNode(name, node.ID ?? "", node.Address ?? "", node.Datacenter ?? "", new Labels((node.Meta ?? []).Where(static pair => pair.Value is not null)));
             _nodes[name] = known;
         }
 

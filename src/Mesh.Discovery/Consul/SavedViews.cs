@@ -19,6 +19,9 @@ internal sealed partial class SavedViews : IDisposable
 
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
 
+    /// <summary>After a failure; disks are full for longer than a second.</summary>
+    private static readonly TimeSpan s_again = TimeSpan.FromSeconds(30);
+
     private readonly Lock _lock = new();
     private readonly string? _directory;
     private readonly TimeProvider _time;
@@ -27,6 +30,7 @@ internal sealed partial class SavedViews : IDisposable
     private readonly ITimer _timer;
     private bool _isScheduled;
     private bool _hasFailed;
+    private bool _isDisposed;
 
     /// <param name="directory">Where; null saves nothing.</param>
     /// <param name="time">The clock.</param>
@@ -123,6 +127,10 @@ internal sealed partial class SavedViews : IDisposable
                 File.Delete(FileOf(query));
             }
         }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing was ever saved.
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Fail(e);
@@ -132,6 +140,11 @@ internal sealed partial class SavedViews : IDisposable
     /// <summary>Writes what is not written yet.</summary>
     public void Dispose()
     {
+        lock (_lock)
+        {
+            _isDisposed = true;
+        }
+
         _timer.Dispose();
         Write();
     }
@@ -146,6 +159,7 @@ internal sealed partial class SavedViews : IDisposable
                 try
                 {
                     Write(FileOf(query), query, body);
+                    _pending.Remove(query);
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
                 {
@@ -153,7 +167,11 @@ internal sealed partial class SavedViews : IDisposable
                 }
             }
 
-            _pending.Clear();
+            if (_pending.Count > 0 && !_isDisposed)
+            {
+                _isScheduled = true;
+                _timer.Change(s_again, Timeout.InfiniteTimeSpan);
+            }
         }
     }
 
@@ -174,7 +192,7 @@ internal sealed partial class SavedViews : IDisposable
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        var temporary = $"{path}.{Environment.ProcessId}-{Environment.TickCount64}.tmp";
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         using (var stream = new FileStream(temporary, options))
         {
             using var writer = new Utf8JsonWriter(stream);
@@ -202,7 +220,7 @@ internal sealed partial class SavedViews : IDisposable
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
             var root = document.RootElement;
             return new SavedView(
-                root.GetProperty("query").GetString()!,
+                root.GetProperty("query").GetString() ?? throw new FormatException($"{path} names no query."),
                 root.GetProperty("savedAt").GetDateTimeOffset(),
                 Encoding.UTF8.GetBytes(root.GetProperty("answer").GetRawText()));
         }

@@ -418,7 +418,7 @@ internal sealed class RuleCompiler(
 
             if (FindTarget(service, reference) is not { } target)
             {
-                _issues.Error(reference.Location,
+                _issues.Missing(reference.Location,
                     $"there is no VirtualService '{reference.Namespace ?? service.Namespace}/{reference.Name}' without hosts to delegate to");
                 return;
             }
@@ -528,12 +528,12 @@ internal sealed class RuleCompiler(
             var rule = _destinationRules.Find(host);
             if (rule is null)
             {
-                _issues.Error(location, $"the subset '{subset}' of '{host}' is not defined: no DestinationRule for that host");
+                _issues.Missing(location, $"the subset '{subset}' of '{host}' is not defined: no DestinationRule for that host");
             }
             else if (!rule.Subsets.Any(known => known.Name == subset))
             {
                 var known = rule.Subsets.Count == 0 ? "none" : string.Join(", ", rule.Subsets.Select(static s => s.Name));
-                _issues.Error(location,
+                _issues.Missing(location,
                     $"the subset '{subset}' of '{host}' is not defined; defined are {known} ({rule.Location})");
             }
         }

@@ -12,6 +12,10 @@ internal sealed class IssueList
 
     public void Error(SourceLocation location, string message) => Add(new RuleIssue(IssueSeverity.Error, location, message));
 
+    /// <summary>An error that another document may mend.</summary>
+    public void Missing(SourceLocation location, string message) =>
+        Add(new RuleIssue(IssueSeverity.Error, location, message) { IsMissing = true });
+
     public void Warning(SourceLocation location, string message) => Add(new RuleIssue(IssueSeverity.Warning, location, message));
 
     /// <summary>Takes the issue unless it is already known.</summary>

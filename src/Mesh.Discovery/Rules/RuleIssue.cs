@@ -6,6 +6,9 @@ namespace Mesh.Discovery.Rules;
 /// <param name="Message">What is wrong, the value, and what is allowed.</param>
 internal sealed record RuleIssue(IssueSeverity Severity, SourceLocation Location, string Message)
 {
+    /// <summary>Whether the document is good in itself, and something is missing that another one has to define.</summary>
+    public bool IsMissing { get; init; }
+
     public override string ToString() => $"{Location}: {Message}";
 }
 

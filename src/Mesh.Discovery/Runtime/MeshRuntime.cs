@@ -370,13 +370,15 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         lock (_lock)
         {
             var isNew = _rules.Compile(isFirst: !_hasRules);
+
+            // What is wrong with first rules that are not used at all is told by an exception.
+            _hasRules |= isNew;
             Report();
             if (!isNew)
             {
                 return;
             }
 
-            _hasRules = true;
             Apply(_rules.Compiled!);
             Publish();
         }

@@ -29,7 +29,12 @@ internal sealed class RuleBook(RuleCompiler compiler)
     public void AddSource(string name, int precedence) => _sources.Add(new Source(name, precedence));
 
     /// <summary>Takes what a source says now; to be compiled after.</summary>
-    public void Publish(string source, RuleBatch batch) => _sources.Single(s => s.Name == source).Batch = batch;
+    public void Publish(string source, RuleBatch batch)
+    {
+        var publisher = _sources.Single(s => s.Name == source);
+        publisher.Batch = batch;
+        publisher.IsRead = true;
+    }
 
     /// <summary>Compiles what the sources say now, as far as it is good.</summary>
     /// <param name="isFirst">Whether there is nothing to fall back to: then any error in a local rule refuses everything.</param>
@@ -78,7 +83,8 @@ internal sealed class RuleBook(RuleCompiler compiler)
 
     /// <summary>
     /// The author of a local rule is there to mend it, so an error keeps the host from starting. A shared one must not keep
-    /// every process of the mesh from starting: it is left out.
+    /// every process of the mesh from starting: it is left out, and so is a local one that does not fit what is left while
+    /// some of the shared rules are bad or not there yet.
     /// </summary>
     private bool CompileFirst(List<SourcedRule> candidate, CompiledRules compiled, IssueList issues)
     {
@@ -89,11 +95,29 @@ internal sealed class RuleBook(RuleCompiler compiler)
             Collect(compiled, issues);
         }
 
+        if (_sources.Exists(source => source.IsShared && (!source.IsRead || IsIncomplete(source, candidate))))
+        {
+            while (compiled.Issues.ErrorCount > 0
+                && candidate.RemoveAll(rule => LacksOthersOnly(compiled.Issues.Issues, rule.Rule)) > 0)
+            {
+                compiled = Compile(candidate);
+                Collect(compiled, issues);
+            }
+        }
+
         Issues = issues.Issues;
         var isLocalGood = !_sources.Exists(static source =>
             !source.IsShared && source.Batch.Issues.Any(static issue => issue.Severity == IssueSeverity.Error));
         return isLocalGood && compiled.Issues.ErrorCount == 0 && Accept(candidate, compiled);
     }
+
+    private static bool LacksOthersOnly(IReadOnlyList<RuleIssue> issues, RuleConfig rule) =>
+        HasError(issues, rule)
+        && issues.All(issue => issue.Severity != IssueSeverity.Error || issue.IsMissing || !IsAbout(issue, rule));
+
+    private static bool IsIncomplete(Source source, List<SourcedRule> candidate) =>
+        source.Batch.Issues.Any(static issue => issue.Severity == IssueSeverity.Error)
+        || candidate.Count(rule => rule.Source == source) < source.Batch.Rules.Count;
 
     private static bool HasError(IReadOnlyList<RuleIssue> issues, RuleConfig rule) =>
         issues.Any(issue => issue.Severity == IssueSeverity.Error && IsAbout(issue, rule));
@@ -242,6 +266,8 @@ internal sealed class RuleBook(RuleCompiler compiler)
         public int Precedence { get; } = precedence;
 
         public bool IsShared => Precedence > RulePrecedence.Local;
+
+        public bool IsRead { get; set; }
 
         public RuleBatch Batch { get; set; } = RuleBatch.Empty;
     }

@@ -107,6 +107,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
         RequestTimeout = consul.RequestTimeout,
         ShrinkHold = consul.ShrinkHold,
         SavedViewPath = consul.SavedViewPath,
+        Follow = [.. consul.Follow],
         Tags = [.. consul.Tags],
         Check = consul.Check,
     };

@@ -62,6 +62,7 @@ internal sealed record ConsulReport
     public required TimeSpan RequestTimeout { get; init; }
     public required TimeSpan ShrinkHold { get; init; }
     public required string SavedViewPath { get; init; }
+    public required IReadOnlyList<string> Follow { get; init; }
     public required IReadOnlyList<string> Tags { get; init; }
     public required ConsulCheckOptions Check { get; init; }
 }

@@ -114,6 +114,17 @@ public sealed class StaticStabilityTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AgentKilled_BeforeTheFirstCallOfAServiceThatIsFollowedFromTheStart_TheCallSucceeds()
+    {
+        await using var caller = await CallingProcess.StartAsync(_agent.Address, """ "Follow": [ "web" ] """);
+        await caller.Runtime.Synced;
+
+        await _agent.KillAsync();
+
+        Assert.Contains(await caller.GetAsync("http://web/"), (string[])["one", "two"]);
+    }
+
+    [Fact]
     public async Task SavedView_IsForThisUserOnly()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such modes.");

@@ -17,7 +17,7 @@ internal static class ConfigurationSamples
               "Consul": {
                 "Address": "https://consul.example.com:8501", "Datacenter": "dc2", "Token": "00000000-0000-4000-8000-000000000000",
                 "TokenFile": "/run/secrets/consul", "AllowStale": false, "PassingOnly": true, "WaitTime": "30s",
-                "RequestTimeout": "5s", "ShrinkHold": "2m", "SavedViewPath": "/var/mesh/consul", "TaggedAddress": "wan", "Tags": [ "blue", "green" ],
+                "RequestTimeout": "5s", "ShrinkHold": "2m", "SavedViewPath": "/var/mesh/consul", "TaggedAddress": "wan", "Follow": [ "reviews", "ratings.prod" ], "Tags": [ "blue", "green" ],
                 "Tls": {
                   "CaFile": "/etc/ca.pem", "CertificateFile": "/etc/own.pem", "KeyFile": "/etc/own.key",
                   "ServerName": "server.dc2.consul", "Verify": false },

@@ -32,6 +32,7 @@ public sealed class MeshOptionsReaderTests
         Assert.Equal(TimeSpan.FromSeconds(5), consul.RequestTimeout);
         Assert.Equal(TimeSpan.FromMinutes(2), consul.ShrinkHold);
         Assert.Equal("/var/mesh/consul", consul.SavedViewPath);
+        Assert.Equal(["reviews", "ratings.prod"], consul.Follow);
         Assert.Equal(["blue", "green"], consul.Tags);
         Assert.Equal(("/etc/ca.pem", "/etc/own.pem", "/etc/own.key"), (consul.Tls.CaFile, consul.Tls.CertificateFile, consul.Tls.KeyFile));
         Assert.Equal(("server.dc2.consul", false), (consul.Tls.ServerName, consul.Tls.Verify));

@@ -54,7 +54,7 @@ public sealed class ConsulRuleStoreTests : IDisposable
         var writing = _store.WriteAsync("reviews", Routes, cancel: Cancel);
         for (var i = 1; i <= 5; i++)
         {
-            Read(await _agent.NextAsync("GET /v1/kv/team/rules/reviews?dc=dc2&consistent"), "other", i);
+            Read(await _agent.NextAsync("GET /v1/kv/team/rules/reviews?dc=dc2"), "other", i);
             (await _agent.NextAsync($"PUT /v1/kv/team/rules/reviews?cas={i}&dc=dc2")).Ok("false");
         }
 
@@ -76,7 +76,7 @@ public sealed class ConsulRuleStoreTests : IDisposable
     public async Task List_Nothing_AsksForTheRight()
     {
         var listing = _store.ListAsync(Cancel);
-        (await _agent.NextAsync("GET /v1/kv/team/rules/?recurse&dc=dc2&consistent")).Refuse(404, "");
+        (await _agent.NextAsync("GET /v1/kv/team/rules/?recurse&dc=dc2")).Refuse(404, "");
         (await _agent.NextAsync("GET /v1/kv/team/rules/?dc=dc2")).Refuse(403, "Permission denied");
 
         var failure = await Assert.ThrowsAnyAsync<IOException>(() => listing);

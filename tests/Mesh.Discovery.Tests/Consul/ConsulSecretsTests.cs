@@ -20,7 +20,7 @@ public sealed class ConsulSecretsTests
     {
         var agent = new FakeConsul();
         using var client = Client(agent, Secret);
-        var asking = client.GetAsync(s_query, 0, consistent: false, TestContext.Current.CancellationToken);
+        var asking = client.GetAsync(s_query, 0, TimeSpan.Zero, mayBeStale: false, TestContext.Current.CancellationToken);
         var call = await agent.NextAsync();
         call.Refuse(status, "no");
 
@@ -39,7 +39,7 @@ public sealed class ConsulSecretsTests
         using var client = new ConsulClient(options, TimeProvider.System);
 
         var failure = await Assert.ThrowsAnyAsync<Exception>(
-            () => client.GetAsync(s_query, 0, consistent: false, TestContext.Current.CancellationToken));
+            () => client.GetAsync(s_query, 0, TimeSpan.Zero, mayBeStale: false, TestContext.Current.CancellationToken));
 
         Assert.DoesNotContain("s3cr", failure.ToString(), StringComparison.Ordinal);
     }
@@ -49,7 +49,7 @@ public sealed class ConsulSecretsTests
     {
         var agent = new FakeConsul();
         using var client = Client(agent, Secret);
-        var asking = client.GetAsync(s_query, 0, consistent: false, TestContext.Current.CancellationToken);
+        var asking = client.GetAsync(s_query, 0, TimeSpan.Zero, mayBeStale: false, TestContext.Current.CancellationToken);
         (await agent.NextAsync()).Ok("<html>");
 
         Assert.DoesNotContain(Secret, (await Assert.ThrowsAsync<ConsulException>(() => asking)).ToString(), StringComparison.Ordinal);

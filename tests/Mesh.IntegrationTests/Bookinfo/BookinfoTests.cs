@@ -1,8 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Text.Json;
-using Bookinfo;
-using Xunit;
+using static Mesh.IntegrationTests.Bookinfo.Run;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 
@@ -44,7 +42,7 @@ public sealed class BookinfoTests
         using var rules = new TemporaryRules();
         await using var launcher = Launch("--rate", "100", "--rules", rules.Path);
         await launcher.WaitForLineAsync("Product page: http://", Cancel);
-        using var page = new Page(launcher.Output);
+        using var page = new ShownPage(launcher.Output);
         AssertShare(0.25, await page.CountAsync("v2", 400, Cancel), 400);
 
         rules.Replace("subset: v2 }, weight: 25", "subset: v2 }, weight: 100");
@@ -56,9 +54,7 @@ public sealed class BookinfoTests
         await launcher.WaitForLineAsync("reviews.yaml:", Cancel);
         Assert.Equal(200, await page.CountAsync("v2", 200, Cancel));
 
-        launcher.Terminate();
-        Assert.True(await launcher.WaitForExitAsync(Cancel) == 0, launcher.Error);
-        AssertNothingLeft(launcher);
+        await EndAsync(launcher);
     }
 
     [Fact]
@@ -112,98 +108,5 @@ public sealed class BookinfoTests
         await ResultAsync(launcher);
 
         Assert.Contains($"port {port} is taken by another program; productpage uses ", launcher.Error);
-    }
-
-    /// <summary>Starts the launcher on a free port: a demo may be running on this machine.</summary>
-    private static ChildProcess Launch(params string[] arguments) =>
-        ChildProcess.Start(Repository.Program("Bookinfo"), ["--port", "0", .. arguments]);
-
-    private static async Task<JsonElement> ResultAsync(ChildProcess launcher)
-    {
-        var code = await launcher.WaitForExitAsync(Cancel);
-        Assert.True(code == 0, $"It ended with {code}.\n{launcher.Output}\n{launcher.Error}");
-        AssertNothingLeft(launcher);
-        var result = JsonDocument.Parse(launcher.Output).RootElement;
-        Assert.Equal(0, result.GetProperty("failures").GetInt32());
-        return result;
-    }
-
-    private static void AssertNothingLeft(ChildProcess launcher) =>
-        Assert.Empty(launcher.Descendants().Select(static process => process.ProcessName));
-
-    private static int Calls(JsonElement result, string service, string version) =>
-        result.GetProperty("calls").GetProperty(service).GetProperty(version).GetInt32();
-
-    /// <summary>Within five standard deviations of a binomial share: less than one false alarm in a million.</summary>
-    private static void AssertShare(double expected, int count, int of)
-    {
-        var tolerance = 5 * Math.Sqrt(expected * (1 - expected) / of);
-        Assert.InRange(count / (double)of, expected - tolerance, expected + tolerance);
-    }
-
-    /// <summary>The product page as a browser asks for it, without a mesh.</summary>
-    private sealed class Page(string launcherOutput) : IDisposable
-    {
-        private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
-
-        private readonly HttpClient _client = new();
-        private readonly Uri _address = new(launcherOutput.Split("Product page: ")[1].Split('\n')[0].Trim());
-
-        public async Task<int> CountAsync(string version, int pages, CancellationToken cancel)
-        {
-            var count = 0;
-            for (var page = 0; page < pages; page++)
-            {
-                count += await VersionAsync(cancel) == version ? 1 : 0;
-            }
-
-            return count;
-        }
-
-        public async Task UntilOnlyAsync(string version, int inARow, CancellationToken cancel)
-        {
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            stop.CancelAfter(s_limit);
-            for (var seen = 0; seen < inARow;)
-            {
-                seen = await VersionAsync(stop.Token) == version ? seen + 1 : 0;
-            }
-        }
-
-        public void Dispose() => _client.Dispose();
-
-        private async Task<string> VersionAsync(CancellationToken cancel)
-        {
-            using var response = await _client.GetAsync(_address, cancel);
-            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-            var hops = Hop.Parse(response.Headers.GetValues(Hop.HeaderName).Single());
-            return hops.Single(static hop => hop.Service == "reviews").Version;
-        }
-    }
-
-    /// <summary>A copy of the demo's rules that a test may edit.</summary>
-    private sealed class TemporaryRules : IDisposable
-    {
-        private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("bookinfo-rules-");
-
-        public TemporaryRules()
-        {
-            foreach (var file in Directory.GetFiles(Repository.At("samples", "Bookinfo", "mesh")))
-            {
-                File.Copy(file, System.IO.Path.Combine(Path, System.IO.Path.GetFileName(file)));
-            }
-        }
-
-        public string Path => _directory.FullName;
-
-        public void Replace(string text, string by)
-        {
-            var file = System.IO.Path.Combine(Path, "reviews.yaml");
-            var before = File.ReadAllText(file);
-            Assert.Contains(text, before);
-            File.WriteAllText(file, before.Replace(text, by));
-        }
-
-        public void Dispose() => _directory.Delete(recursive: true);
     }
 }

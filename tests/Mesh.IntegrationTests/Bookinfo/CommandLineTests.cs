@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Bookinfo.Launcher;
-using Xunit;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 
@@ -18,6 +17,7 @@ public sealed class CommandLineTests
         Assert.Null(options.Kill);
         Assert.False(options.RollingRestart);
         Assert.Null(options.Rules);
+        Assert.False(options.Consul);
     }
 
     [Fact]
@@ -26,7 +26,7 @@ public sealed class CommandLineTests
         var options = await ParseAsync(
             "--requests", "10", "--json", "--header", "end-user=jason", "--header", "a=b=c", "--replicas", "2",
             "--concurrency", "4", "--rate", "50", "--port", "0", "--kill", "reviews",
-            "--rolling-restart", "--rules", ".");
+            "--rolling-restart", "--rules", ".", "--consul");
 
         Assert.Equal(10, options.Requests);
         Assert.True(options.Json);
@@ -34,6 +34,7 @@ public sealed class CommandLineTests
         Assert.Equal((2, 4, 0, 50.0), (options.Replicas, options.Concurrency, options.Port, options.Rate));
         Assert.Equal("reviews", options.Kill);
         Assert.True(options.RollingRestart);
+        Assert.True(options.Consul);
         Assert.Equal(Directory.GetCurrentDirectory(), Path.TrimEndingDirectorySeparator(options.Rules!));
     }
 

@@ -1,5 +1,4 @@
 using Bookinfo;
-using Xunit;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 

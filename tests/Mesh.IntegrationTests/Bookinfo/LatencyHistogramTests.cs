@@ -1,5 +1,4 @@
 using Bookinfo.Launcher;
-using Xunit;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 

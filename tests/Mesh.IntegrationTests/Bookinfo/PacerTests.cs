@@ -1,6 +1,5 @@
 using Bookinfo.Launcher;
 using Microsoft.Extensions.Time.Testing;
-using Xunit;
 
 namespace Mesh.IntegrationTests.Bookinfo;
 
