@@ -118,10 +118,10 @@ internal static class MeshOptionsReader
         options.PerTryTimeout = outbound.Duration("perTryTimeout") ?? options.PerTryTimeout;
         options.ConnectTimeout = outbound.Duration("connectTimeout") ?? options.ConnectTimeout;
         options.RetryAttempts = outbound.Int("retryAttempts") ?? options.RetryAttempts;
-        options.RetryBudget = outbound.Object("retryBudget") is { } budget
+        options.RetryBudget = outbound.ObjectOrEmpty("retryBudget") is { } budget
             ? RetryBudgetReader.Read(budget, options.RetryBudget)
             : options.RetryBudget;
-        options.OutlierDetection = outbound.Object("outlierDetection") is { } outlier
+        options.OutlierDetection = outbound.ObjectOrEmpty("outlierDetection") is { } outlier
             ? OutlierDetectionReader.Read(outlier, options.OutlierDetection ?? new OutlierDetectionConfig())
             : options.OutlierDetection;
         outbound.Done();

@@ -125,7 +125,7 @@ public sealed class ConfigurationRuleSourceTests
     [Theory]
     [InlineData("""{ "Subsets": [ { "Name": "v1" } ] }""", "Subsets:0:Name: unknown key 'Name'")]
     [InlineData("""{ "LoadBalancer": "RANDOM" }""", "LoadBalancer: 'RANDOM' stands where keys and values are wanted")]
-    [InlineData("""{ "LoadBalancer": { "Simple": "RANDOM" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } }""", "the load balancer is given twice")]
+    [InlineData("""{ "LoadBalancer": { "Simple": "RANDOM" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } }""", "LoadBalancer: is given twice")]
     [InlineData("""{ "Host": "a" }""", "Host: unknown key 'Host'")]
     public void WatchAsync_BadDestination_SaysPlaceAndReason(string destination, string error)
     {

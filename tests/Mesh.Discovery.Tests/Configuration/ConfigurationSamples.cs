@@ -74,7 +74,8 @@ internal static class ConfigurationSamples
             "Destinations": {
               "reviews": {
                 "Subsets": {
-                  "v1": { "Labels": { "version": "v1" }, "LoadBalancer": { "Simple": "PEAK_EWMA" } },
+                  "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
+                    "LoadBalancer": { "Simple": "PEAK_EWMA" } },
                   "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },

@@ -39,7 +39,7 @@ internal static class DestinationReader
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
             })
             {
-                if (isThere && owner.Find(key) is { } twice)
+                if (isThere && owner.Member(key) is { } twice)
                 {
                     twice.Error("is given twice: here and below TrafficPolicy");
                 }
@@ -57,11 +57,11 @@ internal static class DestinationReader
         var result = new TrafficPolicyConfig
         {
             LoadBalancer = LoadBalancer(policy.Find("loadBalancer")),
-            OutlierDetection = policy.Object("outlierDetection") is { } outlier
+            OutlierDetection = policy.ObjectOrEmpty("outlierDetection") is { } outlier
                 ? OutlierDetectionReader.Read(outlier, isIstio ? s_istioOutlierDetection : s_outlierDetection)
                 : null,
-            ConnectionPool = policy.Object("connectionPool") is { } pool ? ConnectionPoolReader.Read(pool, isSubset) : null,
-            RetryBudget = policy.Object("retryBudget") is { } budget
+            ConnectionPool = policy.ObjectOrEmpty("connectionPool") is { } pool ? ConnectionPoolReader.Read(pool, isSubset) : null,
+            RetryBudget = policy.ObjectOrEmpty("retryBudget") is { } budget
                 ? RetryBudgetReader.Read(budget, isIstio ? s_istioRetryBudget : s_retryBudget)
                 : null,
         };
