@@ -307,7 +307,7 @@ internal sealed partial class MeshPipeline
         finally
         {
             place?.Leave();
-            retry.End();
+            retry.End(wasSent: response is not null);
         }
 
     Done:
@@ -417,7 +417,8 @@ internal sealed partial class MeshPipeline
         }
 
         // Last, because it takes what others could use.
-        if (retry.TryBegin(destination.Retries, view.MaxRetries, _time.GetTimestamp(), out var tell) is { } limit)
+        if (retry.TryBegin(
+            destination.Retries, view.MaxRetries, failure is not (AttemptFailure.Unsent or AttemptFailure.Refused), _time.GetTimestamp(), out var tell) is { } limit)
         {
             Refuse(destination, view, limit, tell);
             return false;

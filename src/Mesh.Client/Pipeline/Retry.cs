@@ -13,19 +13,21 @@ internal struct Retry
     public const string NoRetryHeader = "x-mesh-no-retry";
 
     private RetryBudget? _budget;
+    private bool _isResend;
     private HttpRequestMessage? _marked;
 
     /// <summary>Takes a retry from the budget of the destination.</summary>
     /// <returns>What forbids it; null if nothing does.</returns>
-    public string? TryBegin(RetryBudget budget, int? maxRetries, long now, out bool tell)
+    public string? TryBegin(RetryBudget budget, int? maxRetries, bool wasSent, long now, out bool tell)
     {
+        NoteResend(wasSent);
         if (_budget is not null && _budget != budget)
         {
             _budget.EndRetry();
             _budget = null;
         }
 
-        var limit = budget.TryRetry(now, maxRetries, isActive: _budget is not null, out tell);
+        var limit = budget.TryRetry(now, maxRetries, isActive: _budget is not null, wasSent, out _isResend, out tell);
         if (limit is null)
         {
             _budget = budget;
@@ -41,9 +43,10 @@ internal struct Retry
         _marked = request;
     }
 
-    /// <summary>There will be no other attempt. The message is the caller's again, who may send it once more.</summary>
-    public void End()
+    /// <summary>There will be no other attempt, and the last one has a response, or none. The message is the caller's again, who may send it once more.</summary>
+    public void End(bool wasSent)
     {
+        NoteResend(wasSent);
         if (_budget is not null)
         {
             _budget.EndRetry();
@@ -55,5 +58,15 @@ internal struct Retry
             _marked.Headers.Remove(AttemptHeader);
             _marked = null;
         }
+    }
+
+    private void NoteResend(bool wasSent)
+    {
+        if (_isResend && !wasSent)
+        {
+            _budget?.ResendLost();
+        }
+
+        _isResend = false;
     }
 }

@@ -7,11 +7,19 @@ namespace Mesh.Client.Tests.Pipeline;
 
 public sealed class RetryBudgetTests
 {
-    [Fact]
-    public async Task Send_EverythingFails_LoadGrowsByAtMostAQuarter()
+    [Theory]
+    [InlineData("status")]
+    [InlineData("reset")]
+    [InlineData("connect")]
+    public async Task Send_EverythingFails_LoadGrowsByAtMostAQuarter(string failure)
     {
         await using var mesh = await TestMesh.StartAsync();
-        mesh.Endpoints.Script(static () => ScriptedEndpoints.Status(503));
+        mesh.Endpoints.Script(() => failure switch
+        {
+            "status" => ScriptedEndpoints.Status(503),
+            "reset" => throw ScriptedEndpoints.Reset(),
+            _ => throw ScriptedEndpoints.ConnectFailure(),
+        });
         const int PerSecond = 1000;
         const int Seconds = 15;
         var calls = new List<Task<HttpResponseMessage>>();
@@ -23,8 +31,15 @@ public sealed class RetryBudgetTests
 
         foreach (var call in calls)
         {
-            using var response = await mesh.Finish(call);
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+            if (failure == "status")
+            {
+                using var response = await mesh.Finish(call);
+                Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+            }
+            else
+            {
+                await Assert.ThrowsAsync<HttpRequestException>(() => mesh.Finish(call));
+            }
         }
 
         Assert.InRange((double)mesh.Endpoints.Attempts.Count / calls.Count, 1.1, 1.25);
@@ -37,13 +52,13 @@ public sealed class RetryBudgetTests
     {
         await using var mesh = await Start(""" "Percent": 0, "MinRetriesPerSecond": 0 """);
         mesh.Endpoints.Answer = static (n, _) =>
-            n == 0 ? Task.FromResult(ScriptedEndpoints.Status(503)) : throw ScriptedEndpoints.ConnectFailure();
+            n == 0 ? Task.FromResult(ScriptedEndpoints.Status(503)) : throw ScriptedEndpoints.Reset();
 
         using var response = await mesh.Get();
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => mesh.Get());
 
         Assert.Equal("status 503", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
-        Assert.Equal(HttpRequestError.ConnectionError, error.HttpRequestError);
+        Assert.Equal(HttpRequestError.ResponseEnded, error.HttpRequestError);
         Assert.Equal(2, mesh.Endpoints.Attempts.Count);
         Assert.True(mesh.Runtime.Resilience.IsOutOfBudget);
         mesh.Time.Advance(TimeSpan.FromSeconds(2));
@@ -86,6 +101,22 @@ public sealed class RetryBudgetTests
         using var response = await mesh.Get();
 
         Assert.Equal(attempts, mesh.Endpoints.Attempts.Count);
+    }
+
+    [Fact]
+    public async Task Send_OneOfThreeRefusesConnections_NobodyNoticesWhateverTheBudget()
+    {
+        await using var mesh = await Start(""" "Percent": 0, "MinRetriesPerSecond": 0 """);
+        mesh.Endpoints.Answer = static (_, attempt) => attempt.Address == "10.0.0.2:8080"
+            ? throw ScriptedEndpoints.ConnectFailure()
+            : Task.FromResult(ScriptedEndpoints.Ok());
+
+        for (var i = 0; i < 300; i++)
+        {
+            using var response = await mesh.Get();
+        }
+
+        Assert.InRange(mesh.Endpoints.Attempts.Count, 310, 600);
     }
 
     [Fact]

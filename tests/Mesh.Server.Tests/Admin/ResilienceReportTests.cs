@@ -28,7 +28,7 @@ public sealed class ResilienceReportTests
         var destination = service.GetDestination(new DestinationKey(service.Name));
         destination.View.Detector!.Report(service.Endpoints[0], AttemptResult.NoResponse);
         Assert.Null(destination.View.Breaker!.TryEnter(2, true));
-        Assert.Null(destination.Retries.TryRetry(mesh.Time.GetTimestamp(), null, false, out _));
+        Assert.Null(destination.Retries.TryRetry(mesh.Time.GetTimestamp(), null, false, true, out _, out _));
 
         var body = await mesh.Client.GetFromJsonAsync<JsonElement>("/mesh/endpoints");
 

@@ -7,13 +7,19 @@ namespace Mesh.Discovery.Runtime.Resilience;
 /// (Finagle: RetryBudget).
 /// </summary>
 /// <remarks>
-/// Requests write one counter of their processor, without a lock or interlocked instruction: a count that is lost when a
-/// thread is moved in the middle makes the budget smaller by a fifth of a retry. Once in a tenth of the window their sum
-/// is written down; the difference to the oldest sum is the window's requests. Retries are rare and take a lock.
+/// <para>Requests write one counter of their processor, without a lock or interlocked instruction: a count that is lost when
+/// two threads take the same one makes the budget smaller by a fifth of a retry. Once in a tenth of the window their sum is
+/// written down; the difference to the oldest sum is the window's requests. Retries are rare and take a lock.</para>
+/// <para>Where nothing was sent, another attempt at another endpoint is no more load than the first would have been: an
+/// instance that restarts must not use up the budget, nor must its callers see errors because of that. So such retries are
+/// beside the budget while they help; once they fail as well, for more than a fifth, they cost like others.</para>
 /// </remarks>
 internal sealed class RetryBudget
 {
     private const int Slots = 10;
+
+    /// <summary>So many failed resends in a window are no sign that the whole destination is down.</summary>
+    private const int MinLostResends = 10;
 
     /// <summary>In 8-byte words: two cache lines, because processors fetch pairs.</summary>
     private const int Stride = 16;
@@ -27,6 +33,10 @@ internal sealed class RetryBudget
     /// <summary>The sum of requests at the beginning of each slot of the window, and the retries in it.</summary>
     private readonly long[] _sums = new long[Slots];
     private readonly int[] _retries = new int[Slots];
+
+    /// <summary>Retries of what was not sent, and how many of these were not sent either.</summary>
+    private readonly int[] _resends = new int[Slots];
+    private readonly int[] _lostResends = new int[Slots];
     private RetryBudgetConfig _settings;
     private long _slotEnd;
     private long _slotTicks;
@@ -78,20 +88,23 @@ internal sealed class RetryBudget
     /// <param name="now">The timestamp.</param>
     /// <param name="maxRetries">How many may be under way at once; null for any number.</param>
     /// <param name="isActive">Whether the request's own last retry is still counted as under way, which makes this one the same.</param>
+    /// <param name="wasSent">False if the attempt that failed provably sent nothing, so that another one is no more load.</param>
+    /// <param name="isResend">Whether it is granted as such, beside the budget; <see cref="ResendLost"/> says that it failed as well.</param>
     /// <param name="tell">On refusal, whether it is the first one for a while.</param>
     /// <returns>What forbids it; null if nothing does.</returns>
-    public string? TryRetry(long now, int? maxRetries, bool isActive, out bool tell)
+    public string? TryRetry(long now, int? maxRetries, bool isActive, bool wasSent, out bool isResend, out bool tell)
     {
         lock (_lock)
         {
             tell = false;
             Turn_NeedsLock(now);
+            isResend = !wasSent && Total(_lostResends) < MinLostResends + (Total(_resends) / 5);
             var reason = !isActive && _active >= maxRetries ? "MaxRetries"
-                : (isActive ? _active - 1 : _active) < _settings.MinRetryConcurrency || Balance_NeedsLock() >= 1 ? null
+                : isResend || (isActive ? _active - 1 : _active) < _settings.MinRetryConcurrency || Balance_NeedsLock() >= 1 ? null
                 : "RetryBudget";
             if (reason is null)
             {
-                _retries[_slot]++;
+                (isResend ? _resends : _retries)[_slot]++;
                 _active += isActive ? 0 : 1;
                 return null;
             }
@@ -100,6 +113,15 @@ internal sealed class RetryBudget
             tell = now - _lastTold >= _slotTicks * Slots;
             _lastTold = tell ? now : _lastTold;
             return reason;
+        }
+    }
+
+    /// <summary>A retry that was granted because nothing had been sent has sent nothing either.</summary>
+    public void ResendLost()
+    {
+        lock (_lock)
+        {
+            _lostResends[_slot]++;
         }
     }
 
@@ -124,14 +146,8 @@ internal sealed class RetryBudget
 
     private double Balance_NeedsLock()
     {
-        var retries = 0;
-        foreach (var count in _retries)
-        {
-            retries += count;
-        }
-
         var requests = Sum() - _sums[(_slot + 1) % Slots];
-        return (requests * _settings.Percent / 100) + (_settings.MinRetriesPerSecond * _settings.Window.TotalSeconds) - retries;
+        return (requests * _settings.Percent / 100) + (_settings.MinRetriesPerSecond * _settings.Window.TotalSeconds) - Total(_retries);
     }
 
     private void Turn(long now)
@@ -156,9 +172,22 @@ internal sealed class RetryBudget
             _slot = (_slot + 1) % Slots;
             _sums[_slot] = sum;
             _retries[_slot] = 0;
+            _resends[_slot] = 0;
+            _lostResends[_slot] = 0;
         }
 
         Volatile.Write(ref _slotEnd, _slotEnd + (steps * _slotTicks));
+    }
+
+    private static int Total(int[] slots)
+    {
+        var sum = 0;
+        foreach (var count in slots)
+        {
+            sum += count;
+        }
+
+        return sum;
     }
 
     private long Sum()

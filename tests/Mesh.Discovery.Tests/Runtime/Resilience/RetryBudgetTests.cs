@@ -22,7 +22,7 @@ public class RetryBudgetTests
             budget.Deposit(Now);
             offered++;
             attempts++;
-            for (var retry = 0; retry < 2 && budget.TryRetry(Now, null, retry > 0, out _) is null; retry++)
+            for (var retry = 0; retry < 2 && budget.TryRetry(Now, null, retry > 0, true, out _, out _) is null; retry++)
             {
                 attempts++;
             }
@@ -40,7 +40,7 @@ public class RetryBudgetTests
         var retries = 0;
         for (var second = 0; second < 60; second++)
         {
-            while (budget.TryRetry(Now, null, false, out _) is null)
+            while (budget.TryRetry(Now, null, false, true, out _, out _) is null)
             {
                 retries++;
             }
@@ -66,9 +66,9 @@ public class RetryBudgetTests
         _time.Advance(TimeSpan.FromSeconds(3));
 
         Assert.Equal(0, budget.Balance(Now));
-        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, out var tell));
+        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, true, out _, out var tell));
         Assert.True(tell);
-        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, out tell));
+        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, true, out _, out tell));
         Assert.False(tell);
         Assert.Equal(2, budget.Refused);
     }
@@ -78,14 +78,14 @@ public class RetryBudgetTests
     {
         var budget = Budget(new RetryBudgetConfig { MinRetriesPerSecond = 0, MinRetryConcurrency = 2 });
 
-        Assert.Null(budget.TryRetry(Now, null, false, out _));
-        Assert.Null(budget.TryRetry(Now, null, false, out _));
-        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, out _));
-        Assert.Null(budget.TryRetry(Now, null, true, out _));
+        Assert.Null(budget.TryRetry(Now, null, false, true, out _, out _));
+        Assert.Null(budget.TryRetry(Now, null, false, true, out _, out _));
+        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, true, out _, out _));
+        Assert.Null(budget.TryRetry(Now, null, true, true, out _, out _));
         Assert.Equal(2, budget.Active);
 
         budget.EndRetry();
-        Assert.Null(budget.TryRetry(Now, null, false, out _));
+        Assert.Null(budget.TryRetry(Now, null, false, true, out _, out _));
     }
 
     [Fact]
@@ -93,11 +93,34 @@ public class RetryBudgetTests
     {
         var budget = Budget();
 
-        Assert.Null(budget.TryRetry(Now, 1, false, out _));
-        Assert.Equal("MaxRetries", budget.TryRetry(Now, 1, false, out _));
-        Assert.Null(budget.TryRetry(Now, 1, true, out _));
+        Assert.Null(budget.TryRetry(Now, 1, false, true, out _, out _));
+        Assert.Equal("MaxRetries", budget.TryRetry(Now, 1, false, true, out _, out _));
+        Assert.Null(budget.TryRetry(Now, 1, true, true, out _, out _));
         budget.EndRetry();
-        Assert.Null(budget.TryRetry(Now, 1, false, out _));
+        Assert.Null(budget.TryRetry(Now, 1, false, true, out _, out _));
+    }
+
+    [Fact]
+    public void TryRetry_NothingWasSent_IsBesideTheBudgetWhileItHelps()
+    {
+        var budget = Budget(new RetryBudgetConfig { Percent = 0, MinRetriesPerSecond = 0 });
+        for (var i = 0; i < 1000; i++)
+        {
+            Assert.Null(budget.TryRetry(Now, null, false, false, out var isResend, out _));
+            Assert.True(isResend);
+            budget.EndRetry();
+        }
+
+        _time.Advance(TimeSpan.FromMinutes(1));
+        var granted = 0;
+        while (budget.TryRetry(Now, null, false, false, out _, out _) is null)
+        {
+            budget.ResendLost();
+            granted++;
+        }
+
+        Assert.InRange(granted, 10, 15);
+        Assert.Equal("RetryBudget", budget.TryRetry(Now, null, false, true, out _, out _));
     }
 
     [Fact]
@@ -117,7 +140,7 @@ public class RetryBudgetTests
                     requests.Add(time.GetTimestamp());
                 }
 
-                for (var i = 0; i < wanted && budget.TryRetry(time.GetTimestamp(), null, false, out _) is null; i++)
+                for (var i = 0; i < wanted && budget.TryRetry(time.GetTimestamp(), null, false, true, out _, out _) is null; i++)
                 {
                     retries.Add(time.GetTimestamp());
                 }
