@@ -101,7 +101,7 @@ internal sealed partial class MeshPipeline
         using var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
         DestinationBreaker? place = null;
-        var retry = default(Retry);
+        Retry? retry = null;
         try
         {
             if (decision.Arm is not { } arm)
@@ -295,7 +295,7 @@ internal sealed partial class MeshPipeline
                     request.Headers.Remove("tracestate");
                 }
 
-                retry.Mark(request, attempt + 2);
+                retry!.Mark(request, attempt + 2);
                 _telemetry.Retrying(service, activity);
                 attemptStart = _time.GetTimestamp();
             }
@@ -307,7 +307,7 @@ internal sealed partial class MeshPipeline
         finally
         {
             place?.Leave();
-            retry.End(wasSent: response is not null);
+            retry?.End(wasSent: response is not null);
         }
 
     Done:
@@ -400,7 +400,7 @@ internal sealed partial class MeshPipeline
     /// <summary>Whether another attempt can be made, and after what pause.</summary>
     private bool CanRetry(
         HttpRequestMessage request, DestinationState destination, EndpointState endpoint, AttemptFailure failure, int attempt,
-        TimeSpan total, long start, DestinationView view, ref Retry retry, out TimeSpan pause)
+        TimeSpan total, long start, DestinationView view, ref Retry? retry, out TimeSpan pause)
     {
         pause = failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length
             ? TimeSpan.Zero
@@ -417,6 +417,7 @@ internal sealed partial class MeshPipeline
         }
 
         // Last, because it takes what others could use.
+        retry ??= new Retry();
         if (retry.TryBegin(
             destination.Retries, view.MaxRetries, failure is not (AttemptFailure.Unsent or AttemptFailure.Refused), _time.GetTimestamp(), out var tell) is { } limit)
         {

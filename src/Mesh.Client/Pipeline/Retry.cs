@@ -3,8 +3,8 @@ using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
 
-/// <summary>The retries of one logical request, as far as others must know of them: the budget and the callee.</summary>
-internal struct Retry
+/// <summary>The retries of one logical request, as far as others must know of them: the budget and the callee. Made when one fails.</summary>
+internal sealed class Retry
 {
     /// <summary>On a request that is not the first attempt: which one it is, from 2.</summary>
     public const string AttemptHeader = "x-mesh-attempt";
