@@ -45,7 +45,8 @@ internal static class PipelineContenders
 
     /// <summary>
     /// Everything that the library does today: header and path match, a 90/10 split, subsets, peak-EWMA, retries, total
-    /// and per-try timeout, outcome to the balancer, in-flight counts, metrics and span.
+    /// and per-try timeout, retry budget, limit of requests, outcome to the balancer and the outlier detector, in-flight
+    /// counts, metrics and span.
     /// </summary>
     private static HttpMessageHandler CreateMesh(Func<HttpMessageHandler>? stub, string[] addresses)
     {
@@ -55,6 +56,8 @@ internal static class PipelineContenders
             ["Mesh:Destinations:reviews:Subsets:v1:Labels:version"] = "v1",
             ["Mesh:Destinations:reviews:Subsets:v2:Labels:version"] = "v2",
             ["Mesh:Destinations:reviews:LoadBalancer:Simple"] = "PEAK_EWMA",
+            ["Mesh:Destinations:reviews:OutlierDetection:Consecutive5xxErrors"] = "5",
+            ["Mesh:Destinations:reviews:ConnectionPool:MaxRequests"] = "1000",
             ["Mesh:Routes:reviews:0:Match:0:Headers:end-user:Exact"] = "jason",
             ["Mesh:Routes:reviews:0:Route:0:Subset"] = "v2",
             ["Mesh:Routes:reviews:1:Match:0:Uri:Prefix"] = "/reviews",

@@ -22,6 +22,30 @@ public sealed class NoHealthyEndpointException : MeshRejectedException
     public string Destination { get; }
 }
 
+/// <summary>
+/// A limit of the destination is reached (Istio: connectionPool; Envoy: circuit breaker), so nothing was sent.
+/// </summary>
+public sealed class CircuitOpenException : MeshRejectedException
+{
+    internal CircuitOpenException(string destination, string limit, int value, string request, Exception? last)
+        : base($"{request}: the destination {destination} has reached its limit {limit} = {value}; nothing was sent.",
+            HttpRequestError.Unknown, last)
+    {
+        Destination = destination;
+        Limit = limit;
+        Value = value;
+    }
+
+    /// <summary>The destination: <c>reviews.prod/v2</c>.</summary>
+    public string Destination { get; }
+
+    /// <summary>The limit: <c>MaxRequests</c> or <c>MaxPendingRequests</c>.</summary>
+    public string Limit { get; }
+
+    /// <summary>The limit's value.</summary>
+    public int Value { get; }
+}
+
 /// <summary>The service has routes, and none of them matches the request (Envoy: 404 with the flag NR).</summary>
 public sealed class NoRouteException : MeshRejectedException
 {

@@ -150,6 +150,12 @@ public sealed class OutboundOptions
 
     /// <summary>How long a mirrored request may take, its response read. Above zero. Default 10 s.</summary>
     public TimeSpan MirrorTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How many retries a destination gets, unless its rule says so. Default: 20 % of requests and 10 a second.</summary>
+    public RetryBudgetConfig RetryBudget { get; set; } = new();
+
+    /// <summary>When an endpoint that answers badly is left out, unless its destination's rule says so. Default: null, never.</summary>
+    public OutlierDetectionConfig? OutlierDetection { get; set; }
 }
 
 /// <summary>What becomes of calls to hosts that the mesh does not know (Istio: outboundTrafficPolicy).</summary>

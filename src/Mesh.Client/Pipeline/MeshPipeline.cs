@@ -7,6 +7,7 @@ using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Client.Pipeline;
@@ -22,10 +23,11 @@ namespace Mesh.Client.Pipeline;
 /// <item>route match, then the draw of the split, once for each logical request: a retry never changes sides;</item>
 /// <item>fault injection: a delay uses up the total timeout, an abort is final, neither is anybody's attempt;</item>
 /// <item>mirrors: once for each logical request, of the request as the route sends it;</item>
+/// <item>limits of the destination: a place is taken once, and held through retries until the body is read;</item>
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
 /// <item>load balancer pick, away from endpoints that were tried;</item>
 /// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
-/// <item>outcome of the attempt: to the balancer, before anybody decides about another one;</item>
+/// <item>outcome of the attempt: to the balancer and the outlier detector, before anybody decides about another one;</item>
 /// <item>transport: the endpoint's own connections.</item>
 /// </list>
 /// <para>A host that the mesh does not know never gets here: it goes to the client's own handler, unchanged.</para>
@@ -107,6 +109,8 @@ internal sealed partial class MeshPipeline
         using var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
         var isDelayed = false;
+        DestinationBreaker? place = null;
+        Retry? retry = null;
         try
         {
             if (decision.Arm is not { } arm)
@@ -159,7 +163,7 @@ internal sealed partial class MeshPipeline
             for (var attempt = 0; ; attempt++)
             {
                 var view = destination.View;
-                if (view.Endpoints.Length == 0)
+                if (view.Endpoints.Length == 0 || (view.IsPanicking && arm.Failover is not null))
                 {
                     if (!view.IsPassThrough)
                     {
@@ -189,9 +193,17 @@ internal sealed partial class MeshPipeline
                     throw TooLate(destination.Name, original, start, total, attempt, lastError);
                 }
 
+                if (!ReferenceEquals(view.Breaker, place))
+                {
+                    place?.Leave();
+                    place = null;
+                    place = Enter(view, destination, original, lastError);
+                }
+
                 var picker = _pickers.Get(view);
                 if (attempt == 0)
                 {
+                    destination.Retries.Deposit(attemptStart);
                     cookie ??= picker.CreateAffinityCookie(request);
                 }
 
@@ -260,14 +272,16 @@ internal sealed partial class MeshPipeline
                         new AttemptOutcome(_time.GetElapsedTime(attemptStart, end), response is null || CannotServe(response), end));
                 }
 
+                view.Detector?.Report(endpoint, AttemptResults.Of(response));
                 var pause = TimeSpan.Zero;
                 if (response is not null)
                 {
                     var isGood = (int)response.StatusCode < 400 && (retries.Conditions & RetryConditions.Grpc) == 0;
                     if (isGood || attempt >= retries.Attempts || !RetryDecision.Allows(retries, response, request)
-                        || !CanRetry(request, destination, endpoint, AttemptFailure.Final, attempt, total, start, view, out pause))
+                        || !CanRetry(request, destination, endpoint, AttemptFailure.Final, attempt, total, start, view, ref retry, out pause))
                     {
-                        Track(response, endpoint, original);
+                        Track(response, endpoint, place, original);
+                        place = null;
                         Answer(response, original, route, arm);
                         if (cookie is not null)
                         {
@@ -288,7 +302,7 @@ internal sealed partial class MeshPipeline
                 {
                     endpoint.Leave();
                     if (attempt >= retries.Attempts || !RetryDecision.Allows(retries, failure, request)
-                        || !CanRetry(request, destination, endpoint, failure, attempt, total, start, view, out pause))
+                        || !CanRetry(request, destination, endpoint, failure, attempt, total, start, view, ref retry, out pause))
                     {
                         if (failure == AttemptFailure.TimedOut)
                         {
@@ -312,6 +326,7 @@ internal sealed partial class MeshPipeline
                     request.Headers.Remove("tracestate");
                 }
 
+                retry!.Mark(request, attempt + 2);
                 _telemetry.Retrying(service, activity);
                 attemptStart = _time.GetTimestamp();
             }
@@ -319,6 +334,11 @@ internal sealed partial class MeshPipeline
         catch (Exception e) when (_telemetry.Failed(activity, service, original, e, _time.GetElapsedTime(start)))
         {
             throw;
+        }
+        finally
+        {
+            place?.Leave();
+            retry?.End(wasSent: response is not null);
         }
 
     Done:
@@ -333,18 +353,25 @@ internal sealed partial class MeshPipeline
     }
 
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
-    private static void Track(HttpResponseMessage response, EndpointState endpoint, HttpRequestMessage original)
+    private static void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original)
     {
         if (response.Content.Headers.ContentLength == 0 || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         {
             endpoint.Leave();
+            place?.Leave();
         }
         else
         {
-            response.Content = new TrackedContent(response.Content, endpoint);
+            response.Content = new TrackedContent(response.Content, endpoint, place);
         }
     }
+
+    /// <summary>Takes a place among the requests of a destination that limits them.</summary>
+    private static DestinationBreaker? Enter(DestinationView view, DestinationState destination, HttpRequestMessage request, Exception? last) =>
+        view.Breaker?.TryEnter(view.Endpoints.Length, request.Version.Major < 2) is { } limit
+            ? throw new CircuitOpenException(destination.Name, limit.Name, limit.Value, $"{request.Method} {request.RequestUri}", last)
+            : view.Breaker;
 
     /// <summary>Makes it the answer to what the caller has sent, with the headers that the route gives it.</summary>
     private static void Answer(HttpResponseMessage response, HttpRequestMessage original, Route route, RouteArm arm)
@@ -407,7 +434,7 @@ internal sealed partial class MeshPipeline
     /// <summary>Whether another attempt can be made, and after what pause.</summary>
     private bool CanRetry(
         HttpRequestMessage request, DestinationState destination, EndpointState endpoint, AttemptFailure failure, int attempt,
-        TimeSpan total, long start, DestinationView view, out TimeSpan pause)
+        TimeSpan total, long start, DestinationView view, ref Retry? retry, out TimeSpan pause)
     {
         pause = failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length
             ? TimeSpan.Zero
@@ -423,8 +450,32 @@ internal sealed partial class MeshPipeline
             return false;
         }
 
+        // Last, because it takes what others could use.
+        retry ??= new Retry();
+        if (retry.TryBegin(
+            destination.Retries, view.MaxRetries, failure is not (AttemptFailure.Unsent or AttemptFailure.Refused), _time.GetTimestamp(), out var tell) is { } limit)
+        {
+            Refuse(destination, view, limit, tell);
+            return false;
+        }
+
         Log.Retrying(_logger, destination.Name, endpoint.Id, failure, attempt + 1);
         return true;
+    }
+
+    /// <summary>Says that there is no retry for want of budget; in the log only now and then, or an outage would fill it.</summary>
+    private void Refuse(DestinationState destination, DestinationView view, string limit, bool tell)
+    {
+        if (limit == "RetryBudget")
+        {
+            _runtime.Resilience.OutOfBudget(_time.GetTimestamp());
+        }
+
+        _telemetry.RetryRefused(destination.Name, limit);
+        if (tell)
+        {
+            Log.RetryRefused(_logger, destination.Name, limit, view.RetryBudget.Percent, view.RetryBudget.MinRetriesPerSecond, view.MaxRetries);
+        }
     }
 
     /// <summary>Istio's PASSTHROUGH: the client's own handler dials the address as it is; the total timeout still holds.</summary>
@@ -473,7 +524,7 @@ internal sealed partial class MeshPipeline
 
         // Before the first view of all catalogs an empty destination is no reason to leave it.
         var port = request.RequestUri!.Port;
-        if (_runtime.Synced.IsCompleted && FailOver(arm, port, activity) is { } present)
+        if ((_runtime.Synced.IsCompleted || arm.Destination.ForPort(port).View.IsPanicking) && FailOver(arm, port, activity) is { } present)
         {
             return present;
         }
@@ -516,26 +567,37 @@ internal sealed partial class MeshPipeline
             $"{request.Method} {request.RequestUri}: the destination {destination.Name} has no endpoint that may take traffic ({known}).");
     }
 
-    /// <summary>The arm's own destination if it can serve, else the first that stands in for it and can; null if none can.</summary>
+    /// <summary>
+    /// The arm's own destination if it can serve, else the first that stands in for it and can; one that panics only if none
+    /// else can; null if none can.
+    /// </summary>
     private static DestinationState? FailOver(RouteArm arm, int port, Activity? activity)
     {
         var own = arm.Destination.ForPort(port);
-        if (CanServe(own))
+        if (CanServe(own) && !own.View.IsPanicking)
         {
             return own;
         }
 
+        DestinationState? panicking = null;
         foreach (var other in arm.Failover ?? [])
         {
             var standIn = other.Destination.ForPort(port);
-            if (CanServe(standIn))
+            if (!CanServe(standIn))
+            {
+                continue;
+            }
+
+            if (!standIn.View.IsPanicking)
             {
                 activity?.SetTag(MeshClientTelemetry.DestinationTag, standIn.Name);
                 return standIn;
             }
+
+            panicking ??= standIn;
         }
 
-        return null;
+        return CanServe(own) ? own : panicking;
 
         static bool CanServe(DestinationState destination) => destination.View is { } view && (view.Endpoints.Length > 0 || view.IsPassThrough);
     }
@@ -611,5 +673,8 @@ internal sealed partial class MeshPipeline
 
         [LoggerMessage(202, LogLevel.Debug, "Attempt {Attempt} to {Destination} at {Endpoint} failed ({Failure}); trying again.")]
         public static partial void Retrying(ILogger logger, string destination, string endpoint, AttemptFailure failure, int attempt);
+
+        [LoggerMessage(203, LogLevel.Warning, "{Destination} gets no more retries for now: {Limit} (budget {Percent} % of requests and {PerSecond}/s; at most {MaxRetries} at once). Callers get the failure itself.")]
+        public static partial void RetryRefused(ILogger logger, string destination, string limit, double percent, int perSecond, int? maxRetries);
     }
 }

@@ -40,7 +40,7 @@ internal static class RetryDecision
             wanted = Array.IndexOf(policy.Statuses, status) >= 0;
         }
 
-        return wanted && (policy.AnyMethod || IsIdempotent(request));
+        return wanted && (policy.AnyMethod || IsIdempotent(request)) && !response.Headers.NonValidated.Contains(Retry.NoRetryHeader);
     }
 
     /// <summary>The pause before attempt <paramref name="attempt"/> (the first retry is 1): none while there is another endpoint and nothing was sent.</summary>

@@ -1,21 +1,24 @@
 using System.Net;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
 
 /// <summary>
-/// A response's body that tells its endpoint when it has been read to the end or disposed: until then the attempt counts
+/// A response's body that tells its endpoint, and its destination if that limits requests, when it has been read to the end or disposed: until then the attempt counts
 /// as in flight.
 /// </summary>
 internal sealed class TrackedContent : HttpContent
 {
     private readonly HttpContent _inner;
+    private readonly DestinationBreaker? _place;
     private EndpointState? _endpoint;
 
-    public TrackedContent(HttpContent inner, EndpointState endpoint)
+    public TrackedContent(HttpContent inner, EndpointState endpoint, DestinationBreaker? place = null)
     {
         _inner = inner;
         _endpoint = endpoint;
+        _place = place;
         foreach (var (name, values) in inner.Headers.NonValidated)
         {
             if (values.Count == 1)
@@ -95,7 +98,14 @@ internal sealed class TrackedContent : HttpContent
         }
     }
 
-    private void Leave() => Interlocked.Exchange(ref _endpoint, null)?.Leave();
+    private void Leave()
+    {
+        if (Interlocked.Exchange(ref _endpoint, null) is { } endpoint)
+        {
+            endpoint.Leave();
+            _place?.Leave();
+        }
+    }
 
     private sealed class TrackedStream(Stream inner, TrackedContent owner) : Stream
     {

@@ -23,6 +23,7 @@ internal sealed class MeshClientTelemetry
     private readonly Counter<long> _faults;
     private readonly Histogram<double> _mirrors;
     private readonly Counter<long> _mirrorsSkipped;
+    private readonly Counter<long> _refusedRetries;
 
     public MeshClientTelemetry(IMeterFactory meters)
     {
@@ -34,6 +35,8 @@ internal sealed class MeshClientTelemetry
         _mirrors = meter.CreateHistogram<double>(
             "mesh.client.mirror.duration", "s", "Of a mirrored request, from its start until its response is read.");
         _mirrorsSkipped = meter.CreateCounter<long>("mesh.client.mirror.skipped", "{request}", "Mirrored requests that were not sent.");
+        _refusedRetries = meter.CreateCounter<long>(
+            "mesh.client.retries.refused", "{attempt}", "Retries that were not made because of a limit, by destination and limit.");
     }
 
     /// <summary>Whether somebody wants to know how long requests take.</summary>
@@ -50,6 +53,15 @@ internal sealed class MeshClientTelemetry
         }
 
         activity?.AddEvent(new ActivityEvent("retry"));
+    }
+
+    public void RetryRefused(string destination, string limit)
+    {
+        if (_refusedRetries.Enabled)
+        {
+            _refusedRetries.Add(
+                1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("mesh.limit", limit));
+        }
     }
 
     /// <summary>The logical request has a response. This or <see cref="Failed"/> is called, once.</summary>

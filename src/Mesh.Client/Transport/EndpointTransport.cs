@@ -9,7 +9,9 @@ internal sealed class EndpointTransport(IEndpointHandlerFactory factory)
 
     private HttpMessageInvoker Create(EndpointState endpoint)
     {
-        var made = new HttpMessageInvoker(factory.Create(endpoint.Endpoint), disposeHandler: true);
+        var made = new HttpMessageInvoker(
+            factory is SocketsEndpointHandlerFactory sockets ? sockets.Create(endpoint.Endpoint, endpoint.Connections) : factory.Create(endpoint.Endpoint),
+            disposeHandler: true);
         var other = (HttpMessageInvoker?)Interlocked.CompareExchange(ref endpoint.Transport, made, null);
         if (other is null)
         {

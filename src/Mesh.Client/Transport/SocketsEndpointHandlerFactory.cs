@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using Mesh.Discovery;
+using Mesh.Discovery.Rules;
 
 namespace Mesh.Client.Transport;
 
@@ -10,11 +11,17 @@ namespace Mesh.Client.Transport;
 /// </summary>
 internal sealed class SocketsEndpointHandlerFactory(MeshOptions options, TimeProvider time) : IEndpointHandlerFactory
 {
-    public HttpMessageHandler Create(Endpoint endpoint)
+    public HttpMessageHandler Create(Endpoint endpoint) => Create(endpoint, null);
+
+    /// <param name="endpoint">Where to connect to.</param>
+    /// <param name="settings">What the service's rule says of connections.</param>
+    public HttpMessageHandler Create(Endpoint endpoint, ConnectionSettings? settings)
     {
-        var dialer = new Dialer(endpoint.Address, options.Outbound.ConnectTimeout, time);
+        var dialer = new Dialer(endpoint.Address, settings?.ConnectTimeout ?? options.Outbound.ConnectTimeout, time);
         return new SocketsHttpHandler
         {
+            MaxConnectionsPerServer = settings?.MaxConnections ?? int.MaxValue,
+
             // What belongs to the caller's own client (cookies, redirects, proxies) is not the endpoint's business.
             UseCookies = false,
             AllowAutoRedirect = false,
@@ -22,10 +29,12 @@ internal sealed class SocketsEndpointHandlerFactory(MeshOptions options, TimePro
             EnableMultipleHttp2Connections = true,
 
             // Below the 130 s after which Kestrel closes an idle connection, so that the caller closes first.
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+            PooledConnectionIdleTimeout = settings?.IdleTimeout ?? TimeSpan.FromSeconds(60),
 
             // An endpoint that is a DNS name is looked up again now and then.
-            PooledConnectionLifetime = endpoint.Address.HostNameType == UriHostNameType.Dns ? TimeSpan.FromMinutes(5) : Timeout.InfiniteTimeSpan,
+            // A lifetime of zero keeps no connection for a second request.
+            PooledConnectionLifetime = settings is { OneRequestPerConnection: true } ? TimeSpan.Zero
+                : endpoint.Address.HostNameType == UriHostNameType.Dns ? TimeSpan.FromMinutes(5) : Timeout.InfiniteTimeSpan,
             ConnectCallback = dialer.ConnectAsync,
         };
     }

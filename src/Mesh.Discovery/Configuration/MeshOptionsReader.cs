@@ -123,6 +123,12 @@ internal static class MeshOptionsReader
         options.MaxActiveFaults = outbound.Int("maxActiveFaults") ?? options.MaxActiveFaults;
         options.MaxActiveMirrors = outbound.Int("maxActiveMirrors") ?? options.MaxActiveMirrors;
         options.MirrorTimeout = outbound.Duration("mirrorTimeout", s_shortestMirror) ?? options.MirrorTimeout;
+        options.RetryBudget = outbound.ObjectOrEmpty("retryBudget") is { } budget
+            ? RetryBudgetReader.Read(budget, options.RetryBudget)
+            : options.RetryBudget;
+        options.OutlierDetection = outbound.ObjectOrEmpty("outlierDetection") is { } outlier
+            ? OutlierDetectionReader.Read(outlier, options.OutlierDetection ?? new OutlierDetectionConfig())
+            : options.OutlierDetection;
         outbound.Done();
     }
 

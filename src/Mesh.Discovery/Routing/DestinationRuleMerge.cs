@@ -18,8 +18,8 @@ internal static class DestinationRuleMerge
     public static DestinationRuleConfig Merge(DestinationRuleConfig strong, DestinationRuleConfig weak)
     {
         var subsets = weak.Subsets.Where(subset => !strong.Subsets.Any(known => known.Name == subset.Name)).ToList();
-        var addsLoadBalancer = strong.TrafficPolicy.LoadBalancer is null && weak.TrafficPolicy.LoadBalancer is not null;
-        if (subsets.Count == 0 && !addsLoadBalancer)
+        var policy = strong.TrafficPolicy.Or(weak.TrafficPolicy);
+        if (subsets.Count == 0 && ReferenceEquals(policy, strong.TrafficPolicy))
         {
             return strong;
         }
@@ -27,9 +27,7 @@ internal static class DestinationRuleMerge
         return s_merged.GetOrCreateValue(strong).GetValue(weak, _ => strong with
         {
             Subsets = [.. strong.Subsets, .. subsets],
-            TrafficPolicy = addsLoadBalancer
-                ? strong.TrafficPolicy with { LoadBalancer = weak.TrafficPolicy.LoadBalancer }
-                : strong.TrafficPolicy,
+            TrafficPolicy = policy,
         });
     }
 }

@@ -124,10 +124,10 @@ internal sealed class RuleCompiler(
                 _issues.Error(twice.Last().Location, $"the subset '{twice.Key}' is defined twice; names of subsets are unique");
             }
 
-            CheckLoadBalancer(rule.TrafficPolicy.LoadBalancer);
+            CheckPolicy(rule.TrafficPolicy);
             foreach (var subset in rule.Subsets)
             {
-                CheckLoadBalancer(subset.TrafficPolicy.LoadBalancer);
+                CheckPolicy(subset.TrafficPolicy);
             }
 
             var host = Resolve(rule.Host, rule.Namespace).Host;
@@ -150,6 +150,17 @@ internal sealed class RuleCompiler(
                     _destinationRules.Set(host, merged);
                     _inEffect.Add(rule);
                 }
+            }
+        }
+
+        private void CheckPolicy(TrafficPolicyConfig policy)
+        {
+            CheckLoadBalancer(policy.LoadBalancer);
+            if (policy is { LoadBalancer: { Simple: "PASSTHROUGH" } passThrough }
+                && (policy.OutlierDetection is not null || policy.ConnectionPool is not null))
+            {
+                _issues.Warning(passThrough.Location,
+                    "outlierDetection and connectionPool have no effect with PASSTHROUGH: such calls go to the address that is dialled, not to endpoints");
             }
         }
 

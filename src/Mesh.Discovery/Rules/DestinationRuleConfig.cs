@@ -32,6 +32,22 @@ internal sealed record TrafficPolicyConfig
     public static readonly TrafficPolicyConfig Default = new();
 
     public LoadBalancerConfig? LoadBalancer { get; init; }
+    public OutlierDetectionConfig? OutlierDetection { get; init; }
+    public ConnectionPoolConfig? ConnectionPool { get; init; }
+    public RetryBudgetConfig? RetryBudget { get; init; }
+
+    /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
+    public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
+    {
+        var both = new TrafficPolicyConfig
+        {
+            LoadBalancer = LoadBalancer ?? weaker.LoadBalancer,
+            OutlierDetection = OutlierDetection ?? weaker.OutlierDetection,
+            ConnectionPool = ConnectionPool ?? weaker.ConnectionPool,
+            RetryBudget = RetryBudget ?? weaker.RetryBudget,
+        };
+        return both == this ? this : both;
+    }
 }
 
 /// <summary>How an endpoint is chosen (Istio: LoadBalancerSettings). Exactly one of the two is given.</summary>

@@ -1,4 +1,5 @@
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Discovery.Runtime;
 
@@ -8,6 +9,7 @@ internal sealed class DestinationState
     private readonly TaskCompletionSource _hadEndpoints = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile DestinationView _view = DestinationView.Empty;
     private long _firstAsked;
+    private RetryBudget? _retries;
 
     public DestinationState(ServiceState service, DestinationKey key)
     {
@@ -32,12 +34,29 @@ internal sealed class DestinationState
         set
         {
             _view = value;
+            if (KnownRetries is { } retries && retries.Settings != value.RetryBudget)
+            {
+                retries.Settings = value.RetryBudget;
+            }
+
             if (value.Endpoints.Length > 0 || value.IsPassThrough)
             {
                 _hadEndpoints.TrySetResult();
             }
         }
     }
+
+    /// <summary>Who ejects its endpoints; null if nobody does. Written under the service's lock.</summary>
+    public OutlierDetector? Detector { get; set; }
+
+    /// <summary>Who counts its requests; null until there was a limit. Written under the service's lock.</summary>
+    public DestinationBreaker? Breaker { get; set; }
+
+    /// <summary>How many retries it gets; made with its first request.</summary>
+    public RetryBudget Retries => Volatile.Read(ref _retries) ?? CreateBudget();
+
+    /// <summary>The budget, if there was a request.</summary>
+    public RetryBudget? KnownRetries => Volatile.Read(ref _retries);
 
     /// <summary>Done once the destination has had an endpoint, or needs none.</summary>
     public Task HadEndpoints => _hadEndpoints.Task;
@@ -52,11 +71,23 @@ internal sealed class DestinationState
     /// <summary>The destination for the port that the request dials, where the service tells its ports apart.</summary>
     public DestinationState ForPort(int port) =>
         Key.Port is null && Service.HasPorts ? Service.GetDestination(Key with { Port = port }) : this;
+
+    private RetryBudget CreateBudget()
+    {
+        var time = Service.Resilience.Time;
+        Interlocked.CompareExchange(ref _retries, new RetryBudget(time, View.RetryBudget, time.GetTimestamp()), null);
+
+        // A view that came meanwhile has not seen it.
+        _retries.Settings = View.RetryBudget;
+        return _retries;
+    }
 }
 
 /// <summary>The endpoints that may take traffic, and how one is chosen. Immutable but for the picker, which is made at the first pick.</summary>
 internal sealed class DestinationView(EndpointState[] endpoints, LoadBalancerConfig? loadBalancer)
 {
+    private static readonly RetryBudgetConfig s_retryBudget = new();
+
     public static readonly DestinationView Empty = new([], null);
 
     public EndpointState[] Endpoints { get; } = endpoints;
@@ -65,6 +96,20 @@ internal sealed class DestinationView(EndpointState[] endpoints, LoadBalancerCon
 
     /// <summary>Whether calls go to the address that was dialled (Istio: PASSTHROUGH, or a ServiceEntry without resolution).</summary>
     public bool IsPassThrough { get; init; }
+
+    /// <summary>Whether ejected endpoints are among them, because too few are healthy.</summary>
+    public bool IsPanicking { get; init; }
+
+    /// <summary>Who is told what became of attempts; null if nobody wants to know.</summary>
+    public OutlierDetector? Detector { get; init; }
+
+    /// <summary>Who counts requests in flight; null if they have no limit.</summary>
+    public DestinationBreaker? Breaker { get; init; }
+
+    /// <summary>How many retries may be under way; null for any number.</summary>
+    public int? MaxRetries { get; init; }
+
+    public RetryBudgetConfig RetryBudget { get; init; } = s_retryBudget;
 
     /// <summary>The client's picker for exactly these endpoints.</summary>
     public object? Picker;

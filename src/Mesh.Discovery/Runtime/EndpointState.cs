@@ -1,3 +1,6 @@
+using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Resilience;
+
 namespace Mesh.Discovery.Runtime;
 
 /// <summary>
@@ -9,6 +12,8 @@ public sealed class EndpointState
 {
     private volatile Endpoint _endpoint;
     private volatile bool _retired;
+    private volatile OutlierRecord? _outlier;
+    private ConnectionSettings? _connections;
     private int _inFlight;
 
     /// <summary>Starts with nothing in flight.</summary>
@@ -40,6 +45,30 @@ public sealed class EndpointState
 
     /// <summary>The peak-EWMA of the latency; written by the balancer that wants it.</summary>
     internal PeakEwma Latency { get; } = new();
+
+    /// <summary>What the outlier detectors of destinations know of it: the first of a list.</summary>
+    internal OutlierRecord? Outlier
+    {
+        get => _outlier;
+        set => _outlier = value;
+    }
+
+    /// <summary>
+    /// How connections are made and kept. New settings take new connections: those there are finish what they carry and are
+    /// closed once they idle.
+    /// </summary>
+    internal ConnectionSettings? Connections
+    {
+        get => Volatile.Read(ref _connections);
+        set
+        {
+            if (value != _connections)
+            {
+                Volatile.Write(ref _connections, value);
+                Interlocked.Exchange(ref Transport, null);
+            }
+        }
+    }
 
     /// <summary>The client's connections to this endpoint, made at the first attempt.</summary>
     internal IDisposable? Transport;

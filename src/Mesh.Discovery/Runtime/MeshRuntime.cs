@@ -3,6 +3,7 @@ using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Consul;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Discovery.Runtime;
@@ -100,9 +101,15 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
 
         _unread = [.. sources.Select(static source => source.Name)];
         _unsynced = [.. catalogs.Select(static catalog => catalog.Name)];
-        _rejected = meters.Create(MeterName).CreateCounter<long>(
+        var meter = meters.Create(MeterName);
+        _rejected = meter.CreateCounter<long>(
             "mesh.config.rejected", "{change}", "Changes of the rules that were refused, wholly or in part.");
+        Resilience = new ResilienceContext(
+            time, random, new ResilienceEvents(meter, logger), options.Outbound.OutlierDetection, options.Outbound.RetryBudget);
     }
+
+    /// <summary>What destinations need to protect themselves.</summary>
+    public ResilienceContext Resilience { get; }
 
     /// <summary>The present view. Never null; empty before the first one.</summary>
     public MeshSnapshot Current => _current;
@@ -272,6 +279,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         // Whatever it throws has been told to those who wait for it.
         await (start ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_watches).ConfigureAwait(false);
+        foreach (var service in _services.Values)
+        {
+            service.Stop();
+        }
+
         foreach (var endpoint in _services.Values.SelectMany(static service => service.Endpoints))
         {
             endpoint.Retire();
@@ -493,6 +505,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         {
             if (!service.IsInCatalog && !named.Contains(host))
             {
+                service.Stop();
                 _services.Remove(host);
                 _servicesChanged = true;
             }
@@ -540,7 +553,10 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         if (!_services.TryGetValue(name.Host, out var service))
         {
             var known = name.IsExternal ? ServiceName.Literal(name.Host) : name;
-            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, _defaultFault) { IsFollowed = !FollowsOnDemand };
+            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, Resilience, _defaultFault)
+            {
+                IsFollowed = !FollowsOnDemand,
+            };
             _servicesChanged = true;
             if (_rules.Compiled is { } rules)
             {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Discovery.Runtime;
 
@@ -29,10 +30,13 @@ internal sealed class ServiceState
     /// <param name="name">The service.</param>
     /// <param name="rankOf">The order of catalogs: where two know one address, the lower rank's description holds.</param>
     /// <param name="retries">What holds where no route says otherwise.</param>
-    /// <param name="fault">The same of faults.</param>
-    public ServiceState(ServiceName name, Func<string, int> rankOf, RetryPolicy retries, FaultPlan? fault = null)
+    /// <param name="resilience">What its destinations need to protect themselves.</param>
+    /// <param name="fault">Whether faults may be asked for where no route says so.</param>
+    public ServiceState(
+        ServiceName name, Func<string, int> rankOf, RetryPolicy retries, ResilienceContext resilience, FaultPlan? fault = null)
     {
         Name = name;
+        Resilience = resilience;
         _rankOf = rankOf;
 
         var key = new DestinationKey(name);
@@ -50,6 +54,11 @@ internal sealed class ServiceState
     }
 
     public ServiceName Name { get; }
+
+    public ResilienceContext Resilience { get; }
+
+    /// <summary>The lock of all that changes the service.</summary>
+    public Lock Sync => _lock;
 
     /// <summary>All endpoints, also those that take no traffic.</summary>
     public EndpointState[] Endpoints => _endpoints;
@@ -139,7 +148,29 @@ internal sealed class ServiceState
             _isPassThrough = isPassThrough;
             if (policyChanged)
             {
+                var connections = rule?.TrafficPolicy.ConnectionPool?.Connections;
+                foreach (var state in _states.Values)
+                {
+                    state.Connections = connections;
+                }
+
                 RenewViews_NeedsLock();
+            }
+        }
+    }
+
+    /// <summary>Gives a destination a new view, because one of its endpoints was ejected or came back.</summary>
+    public void RenewView_NeedsLock(DestinationState destination) => destination.View = CreateView_NeedsLock(destination);
+
+    /// <summary>Stops all timers.</summary>
+    public void Stop()
+    {
+        lock (_lock)
+        {
+            foreach (var destination in _destinations.Values)
+            {
+                destination.Detector?.Stop_NeedsLock();
+                destination.Detector = null;
             }
         }
     }
@@ -148,7 +179,7 @@ internal sealed class ServiceState
     {
         foreach (var destination in _destinations.Values)
         {
-            destination.View = CreateView_NeedsLock(destination);
+            RenewView_NeedsLock(destination);
         }
     }
 
@@ -177,7 +208,10 @@ internal sealed class ServiceState
                 hasPorts |= endpoint.ServicePort is not null;
                 if (!_states.TryGetValue(key, out var state))
                 {
-                    _states[key] = state = new EndpointState(Name, endpoint);
+                    _states[key] = state = new EndpointState(Name, endpoint)
+                    {
+                        Connections = _rule?.TrafficPolicy.ConnectionPool?.Connections,
+                    };
                 }
                 else if (!ReferenceEquals(state.Endpoint, endpoint))
                 {
@@ -215,8 +249,11 @@ internal sealed class ServiceState
         }
 
         var subset = destination.Subset;
-        var loadBalancer = subset?.TrafficPolicy.LoadBalancer ?? _rule?.TrafficPolicy.LoadBalancer;
+        var policy = _rule?.TrafficPolicy ?? TrafficPolicyConfig.Default;
+        policy = subset?.TrafficPolicy.Or(policy) ?? policy;
+        var loadBalancer = policy.LoadBalancer;
         var candidates = new List<EndpointState>();
+        var selected = 0;
         var anyWeight = false;
 
         // A subset that was never defined selects nothing: it never leaks into another one.
@@ -225,27 +262,82 @@ internal sealed class ServiceState
             foreach (var state in _endpoints)
             {
                 var endpoint = state.Endpoint;
-                if (endpoint.Health == EndpointHealth.Healthy
-                    && (endpoint.ServicePort is null || key.Port is null || endpoint.ServicePort == key.Port)
+                if ((endpoint.ServicePort is null || key.Port is null || endpoint.ServicePort == key.Port)
                     && (subset is null || Selects(subset, endpoint)))
                 {
-                    candidates.Add(state);
-                    anyWeight |= endpoint.Weight > 0;
+                    selected++;
+                    if (endpoint.Health == EndpointHealth.Healthy)
+                    {
+                        candidates.Add(state);
+                        anyWeight |= endpoint.Weight > 0;
+                    }
                 }
             }
         }
 
         if (anyWeight)
         {
-            candidates.RemoveAll(static state => state.Endpoint.Weight <= 0);
+            selected -= candidates.RemoveAll(static state => state.Endpoint.Weight <= 0);
         }
 
         // Istio: no load balancing at all, the call goes to the address that was dialled.
         var isPassThrough = string.Equals(loadBalancer?.Simple, "PASSTHROUGH", StringComparison.OrdinalIgnoreCase);
-        return new DestinationView(isPassThrough ? [] : [.. candidates], loadBalancer)
+        if (isPassThrough)
+        {
+            candidates.Clear();
+        }
+
+        var detector = UpdateDetector_NeedsLock(destination, isPassThrough ? null : policy.OutlierDetection ?? Resilience.OutlierDetection);
+        var isPanicking = false;
+        candidates = detector?.Select_NeedsLock(candidates, selected, out isPanicking) ?? candidates;
+        return new DestinationView([.. candidates], loadBalancer)
         {
             IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
+            IsPanicking = isPanicking,
+            Detector = detector,
+            Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool),
+            MaxRetries = policy.ConnectionPool?.MaxRetries,
+            RetryBudget = policy.RetryBudget ?? Resilience.RetryBudget,
         };
+    }
+
+    /// <summary>The detector survives with all that it knows as long as there are settings for it.</summary>
+    private OutlierDetector? UpdateDetector_NeedsLock(DestinationState destination, OutlierDetectionConfig? settings)
+    {
+        if (settings is not { IsActive: true })
+        {
+            destination.Detector?.Stop_NeedsLock();
+            destination.Detector = null;
+        }
+        else if (destination.Detector is null)
+        {
+            destination.Detector = new OutlierDetector(destination, Resilience, settings);
+        }
+        else
+        {
+            destination.Detector.Settings = settings;
+        }
+
+        return destination.Detector;
+    }
+
+    private static DestinationBreaker? UpdateBreaker_NeedsLock(DestinationState destination, ConnectionPoolConfig? limits)
+    {
+        if (limits is not { LimitsRequests: true })
+        {
+            return null;
+        }
+
+        if (destination.Breaker is null)
+        {
+            destination.Breaker = new DestinationBreaker(limits);
+        }
+        else
+        {
+            destination.Breaker.Limits = limits;
+        }
+
+        return destination.Breaker;
     }
 
     private static bool Selects(SubsetConfig subset, Endpoint endpoint) =>

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Mesh.Client.Pipeline;
 using Mesh.Discovery;
+using Mesh.Discovery.Runtime;
 using Mesh.Server.Registration;
 using Microsoft.AspNetCore.Http;
 
@@ -13,7 +15,8 @@ namespace Mesh.Server.Admin;
 /// <remarks>
 /// The first middleware of all: one before it could rewrite the peer's address, on which <see cref="AdminGuard"/> relies.
 /// </remarks>
-internal sealed class MeshMiddleware(RequestDelegate next, MeshOptions options, DrainState drain, MeshReport report)
+internal sealed class MeshMiddleware(
+    RequestDelegate next, MeshOptions options, DrainState drain, MeshReport report, MeshRuntime runtime)
 {
     private const string Prefix = "/mesh/";
 
@@ -24,10 +27,29 @@ internal sealed class MeshMiddleware(RequestDelegate next, MeshOptions options, 
             context.Response.Headers.Connection = "close";
         }
 
+        if (runtime.Resilience.IsOutOfBudget)
+        {
+            context.Response.OnStarting(static state => SayNoRetry((HttpResponse)state), context.Response);
+        }
+
         var path = context.Request.Path.Value;
         return path is not null && path.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
             ? AnswerAsync(context, path[Prefix.Length..].ToLowerInvariant())
             : next(context);
+    }
+
+    /// <summary>
+    /// What this process could not get by its own retries, its callers shall not ask for again: else each layer of a chain
+    /// would multiply the load of the last one.
+    /// </summary>
+    private static Task SayNoRetry(HttpResponse response)
+    {
+        if (response.StatusCode >= 500)
+        {
+            response.Headers[Retry.NoRetryHeader] = "1";
+        }
+
+        return Task.CompletedTask;
     }
 
     private Task AnswerAsync(HttpContext context, string name)

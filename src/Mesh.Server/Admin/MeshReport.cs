@@ -3,6 +3,7 @@ using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Consul;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 using Mesh.Server.Registration;
 
 namespace Mesh.Server.Admin;
@@ -185,8 +186,48 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             LoadBalancer = view.LoadBalancer is not { } balancer ? null
                 : balancer.Simple ?? (balancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
             Endpoints = [.. view.Endpoints.Select(static endpoint => endpoint.Id)],
+            IsPanicking = view.IsPanicking ? true : null,
+            Ejected = view.Detector is not { } detector ? null
+                : [.. detector.Describe().Select(static e => new EjectionReport(e.Endpoint.Id, Math.Round(e.Left.TotalSeconds, 1), e.Ejections))],
+            Limits = Limits(state, view),
+            RetryBudget = state.KnownRetries is { } retries ? Describe(retries, state.Service.Resilience.Time) : null,
         };
     }
+
+    private static List<LimitReport>? Limits(DestinationState state, DestinationView view)
+    {
+        var limits = new List<LimitReport>();
+        if (view.Breaker is { } breaker)
+        {
+            var inFlight = breaker.InFlight;
+            if (breaker.Limits.MaxRequests is { } requests)
+            {
+                limits.Add(Limit("MaxRequests", requests, inFlight));
+            }
+
+            if (breaker.Limits is { MaxPendingRequests: { } pending, MaxConnections: { } connections })
+            {
+                limits.Add(Limit("MaxPendingRequests", pending, Math.Max(0, inFlight - ((long)connections * view.Endpoints.Length))));
+            }
+        }
+
+        if (view.MaxRetries is { } maxRetries)
+        {
+            limits.Add(Limit("MaxRetries", maxRetries, state.KnownRetries?.Active ?? 0));
+        }
+
+        return limits.Count == 0 ? null : limits;
+
+        static LimitReport Limit(string name, int limit, long inUse) => new(name, limit, inUse, Math.Max(0, limit - inUse));
+    }
+
+    private static RetryBudgetReport Describe(RetryBudget retries, TimeProvider time) => new(
+        retries.Settings.Percent,
+        retries.Settings.MinRetriesPerSecond,
+        retries.Settings.MinRetryConcurrency,
+        Math.Floor(Math.Max(0, retries.Balance(time.GetTimestamp()))),
+        retries.Active,
+        retries.Refused);
 
     /// <summary>Without a user and password, should there be any.</summary>
     private static string Describe(Uri address) =>

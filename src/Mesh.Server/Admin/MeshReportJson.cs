@@ -148,7 +148,39 @@ internal sealed record DestinationReport
     public int? Port { get; init; }
     public string? LoadBalancer { get; init; }
     public required IReadOnlyList<string> Endpoints { get; init; }
+
+    /// <summary>True while ejected endpoints take traffic because too few are healthy.</summary>
+    public bool? IsPanicking { get; init; }
+
+    /// <summary>Endpoints that are ejected now; absent where no outliers are detected.</summary>
+    public IReadOnlyList<EjectionReport>? Ejected { get; init; }
+
+    /// <summary>Limits of requests, if there are any.</summary>
+    public IReadOnlyList<LimitReport>? Limits { get; init; }
+
+    /// <summary>The retry budget, once there was a request.</summary>
+    public RetryBudgetReport? RetryBudget { get; init; }
 }
+
+/// <param name="Endpoint">Host and port.</param>
+/// <param name="Seconds">For how much longer.</param>
+/// <param name="Ejections">How many ejections are not forgiven.</param>
+internal sealed record EjectionReport(string Endpoint, double Seconds, int Ejections);
+
+/// <param name="Name">The limit.</param>
+/// <param name="Limit">Its value.</param>
+/// <param name="InUse">How much of it is taken.</param>
+/// <param name="Remaining">How much of it is left.</param>
+internal sealed record LimitReport(string Name, int Limit, long InUse, long Remaining);
+
+/// <param name="Percent">The share of requests.</param>
+/// <param name="MinRetriesPerSecond">What is possible beside.</param>
+/// <param name="MinRetryConcurrency">Below so many under way one more is always possible.</param>
+/// <param name="Remaining">Retries that are possible now.</param>
+/// <param name="Active">Retries under way.</param>
+/// <param name="Refused">Retries that were refused since the start.</param>
+internal sealed record RetryBudgetReport(
+    double Percent, int MinRetriesPerSecond, int MinRetryConcurrency, double Remaining, int Active, long Refused);
 
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,

@@ -48,6 +48,26 @@ public sealed class FailoverTests
     }
 
     [Fact]
+    public async Task Send_DestinationPanics_StandInGoesFirstAndPanicLast()
+    {
+        await using var mesh = await StartAsync(more: """
+            , "Outbound": { "RetryAttempts": 0, "OutlierDetection": { "Consecutive5xxErrors": 1, "MaxEjectionPercent": 100, "MinHealthPercent": 60 } }
+            """);
+        _catalog.Observer.ServiceChanged(s_reviews, [At("10.0.0.1"), At("10.0.0.4")]);
+        mesh.Endpoints.Answer = static (n, _) => Task.FromResult(ScriptedEndpoints.Status(n == 0 ? 500 : 200));
+
+        await Get(mesh);
+        await Get(mesh);
+        _catalog.Observer.ServiceChanged(s_third, []);
+        await Get(mesh);
+
+        var hosts = mesh.Endpoints.Attempts.Select(static a => a.Endpoint.Address.Host).ToArray();
+        Assert.Contains(hosts[0], (string[])["10.0.0.1", "10.0.0.4"]);
+        Assert.Equal("10.0.0.3", hosts[1]);
+        Assert.Contains(hosts[2], (string[])["10.0.0.1", "10.0.0.4"]);
+    }
+
+    [Fact]
     public async Task Send_DestinationIsLostBetweenAttempts_TheNextAttemptFailsOver()
     {
         await using var mesh = await StartAsync();
@@ -107,10 +127,10 @@ public sealed class FailoverTests
     }
 
     /// <summary><c>reviews</c> at 10.0.0.1, else <c>second</c>, which has no endpoint, else <c>third</c> at 10.0.0.3.</summary>
-    private async Task<TestMesh> StartAsync(bool guarded = false)
+    private async Task<TestMesh> StartAsync(bool guarded = false, string more = "")
     {
         var mesh = await TestMesh.StartAsync(
-            """ "Discovery": { "Providers": [ "Scripted" ] } """, builder => builder.Services.AddSingleton<IEndpointCatalog>(_catalog));
+            """ "Discovery": { "Providers": [ "Scripted" ] } """ + more, builder => builder.Services.AddSingleton<IEndpointCatalog>(_catalog));
         _catalog.Observer.ServiceChanged(s_second, [At("10.0.0.2")]);
         _catalog.Observer.ServiceChanged(s_third, [At("10.0.0.3")]);
         _catalog.Observer.ServiceChanged(s_second, []);

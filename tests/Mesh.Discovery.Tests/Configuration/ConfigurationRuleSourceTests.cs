@@ -125,7 +125,7 @@ public sealed class ConfigurationRuleSourceTests
     [Theory]
     [InlineData("""{ "Subsets": [ { "Name": "v1" } ] }""", "Subsets:0:Name: unknown key 'Name'")]
     [InlineData("""{ "LoadBalancer": "RANDOM" }""", "LoadBalancer: 'RANDOM' stands where keys and values are wanted")]
-    [InlineData("""{ "LoadBalancer": { "Simple": "RANDOM" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } }""", "the load balancer is given twice")]
+    [InlineData("""{ "LoadBalancer": { "Simple": "RANDOM" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } }""", "LoadBalancer: is given twice")]
     [InlineData("""{ "Host": "a" }""", "Host: unknown key 'Host'")]
     public void WatchAsync_BadDestination_SaysPlaceAndReason(string destination, string error)
     {
@@ -141,13 +141,13 @@ public sealed class ConfigurationRuleSourceTests
         const string Json = """
             { "Mesh": {
               "Routes": { "a": [ { "Route": [ {} ], "CorsPolicy": { "AllowMethods": [ "GET" ] } } ] },
-              "Destinations": { "a": { "ConnectionPool": { "MaxRequests": 1 }, "OutlierDetection": { "Consecutive5xxErrors": 5 } } } } }
+              "Destinations": { "a": { "Tls": { "Mode": "SIMPLE" }, "PortLevelSettings": [ { "Port": { "Number": 80 } } ] } } } }
             """;
 
         var batch = Reader.Configuration(Json);
         Assert.Equal(2, batch.Rules.Count);
         Assert.Equal(
-            ["Mesh:Routes:a:0:CorsPolicy", "Mesh:Destinations:a:ConnectionPool", "Mesh:Destinations:a:OutlierDetection"],
+            ["Mesh:Routes:a:0:CorsPolicy", "Mesh:Destinations:a:Tls", "Mesh:Destinations:a:PortLevelSettings"],
             batch.Issues.Select(static issue => issue.Location.Path));
         Assert.All(batch.Issues, static issue => Assert.Equal(IssueSeverity.Warning, issue.Severity));
         Assert.Empty(Reader.Configuration(Json, strict: true).Rules);

@@ -33,7 +33,14 @@ internal static class ConfigurationSamples
             "Outbound": {
               "UnknownHosts": "Refuse", "UnknownHostTimeout": "20s", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
               "ConnectTimeout": "2s", "RetryAttempts": 1, "HeaderFaults": true, "MaxActiveFaults": 50, "MaxActiveMirrors": 20,
-              "MirrorTimeout": "5s"
+              "MirrorTimeout": "5s",
+              "RetryBudget": { "Percent": 12.5, "MinRetriesPerSecond": 5, "MinRetryConcurrency": 2, "Window": "20s" },
+              "OutlierDetection": {
+                "Consecutive5xxErrors": 7, "ConsecutiveGatewayErrors": 3, "ConsecutiveLocalOriginFailures": 4,
+                "SplitExternalLocalOriginErrors": true, "Interval": "5s", "BaseEjectionTime": "20s", "MaxEjectionTime": "2m",
+                "MaxEjectionTimeJitter": "1s", "MaxEjectionPercent": 50, "MinHealthPercent": 40, "SuccessRateStdevFactor": 1900,
+                "SuccessRateMinimumHosts": 4, "SuccessRateRequestVolume": 50, "FailurePercentageThreshold": 80,
+                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 }
             },
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Access": "Any" },
@@ -77,10 +84,17 @@ internal static class ConfigurationSamples
             "Destinations": {
               "reviews": {
                 "Subsets": {
-                  "v1": { "Labels": { "version": "v1" }, "LoadBalancer": { "Simple": "PEAK_EWMA" } },
+                  "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
+                    "LoadBalancer": { "Simple": "PEAK_EWMA" } },
                   "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
+                "OutlierDetection": { "Consecutive5xxErrors": 3 },
+                "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
+                "RetryBudget": { "Percent": 10 },
                 "LoadBalancer": { "Simple": "LEAST_REQUEST" } },
-              "ratings": { "TrafficPolicy": { "LoadBalancer": { "ConsistentHash": {
+              "orders": { "ConnectionPool": {
+                "Tcp": { "MaxConnections": 20, "ConnectTimeout": "1s" },
+                "Http": { "Http2MaxRequests": 100, "Http1MaxPendingRequests": 10, "MaxRetries": 3, "IdleTimeout": "30s", "MaxRequestsPerConnection": 1 } } },
+              "ratings": { "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "LoadBalancer": { "ConsistentHash": {
                 "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
               "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },

@@ -86,13 +86,13 @@ public sealed class DestinationRuleTests
     }
 
     [Theory]
-    [InlineData("connectionPool: { tcp: { maxConnections: 1 } }", "connectionPool")]
-    [InlineData("outlierDetection: { consecutive5xxErrors: 5 }", "outlierDetection")]
+    [InlineData("connectionPool: { tcp: { tcpKeepalive: { probes: 1 } } }", "connectionPool.tcp.tcpKeepalive")]
+    [InlineData("connectionPool: { http: { maxRequestsPerConnection: 2 } }", "connectionPool.http.maxRequestsPerConnection")]
+    [InlineData("connectionPool: { http: { h2UpgradePolicy: UPGRADE } }", "connectionPool.http.h2UpgradePolicy")]
     [InlineData("tls: { mode: SIMPLE }", "tls")]
     [InlineData("portLevelSettings: [ { port: { number: 80 } } ]", "portLevelSettings")]
     [InlineData("tunnel: { targetHost: a, targetPort: 1 }", "tunnel")]
     [InlineData("proxyProtocol: { version: V1 }", "proxyProtocol")]
-    [InlineData("retryBudget: { percent: 20 }", "retryBudget")]
     [InlineData("loadBalancer: { localityLbSetting: { enabled: true } }", "loadBalancer.localityLbSetting")]
     [InlineData("loadBalancer: { zoneAwareLbSetting: { enabled: true } }", "loadBalancer.zoneAwareLbSetting")]
     [InlineData("loadBalancer: { warmupDurationSecs: 10s }", "loadBalancer.warmupDurationSecs")]

@@ -8,7 +8,7 @@ namespace Mesh.Discovery.Tests.Runtime;
 
 public sealed class ConsulSubsetTests
 {
-    private readonly ServiceState _service = new(new ServiceName("reviews", "prod"), static _ => 1, RetryPolicy.Default(2));
+    private readonly ServiceState _service = new(new ServiceName("reviews", "prod"), static _ => 1, RetryPolicy.Default(2), Resilience.ResilienceFixture.NewContext());
 
     [Theory]
     [InlineData("Service.Tags contains a", false, null, "1 2")]

@@ -58,7 +58,7 @@ public class MeshSnapshotTests
 
     private static MeshSnapshot Snapshot(string @namespace, params ServiceState[] services) => new(1, services, @namespace, []);
 
-    private static ServiceState Service(string name, string @namespace) => new(new ServiceName(name, @namespace), static _ => 0, RetryPolicy.Default(2));
+    private static ServiceState Service(string name, string @namespace) => new(new ServiceName(name, @namespace), static _ => 0, RetryPolicy.Default(2), Resilience.ResilienceFixture.NewContext());
 
-    private static ServiceState External(string host) => new(ServiceName.External(host), static _ => 0, RetryPolicy.Default(2));
+    private static ServiceState External(string host) => new(ServiceName.External(host), static _ => 0, RetryPolicy.Default(2), Resilience.ResilienceFixture.NewContext());
 }

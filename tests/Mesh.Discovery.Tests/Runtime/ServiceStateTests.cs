@@ -8,7 +8,7 @@ namespace Mesh.Discovery.Tests.Runtime;
 public class ServiceStateTests
 {
     private readonly ServiceState _service = new(
-        new ServiceName("reviews", "prod"), static catalog => catalog == "second" ? 2 : 1, RetryPolicy.Default(2));
+        new ServiceName("reviews", "prod"), static catalog => catalog == "second" ? 2 : 1, RetryPolicy.Default(2), Resilience.ResilienceFixture.NewContext());
 
     [Fact]
     public void SetEndpoints_WeightAndLabelsChange_StateSurvives()

@@ -8,39 +8,65 @@ internal static class DestinationReader
     /// <summary>Envoy's bound.</summary>
     private const int MaxTableSize = 5_000_011;
 
+    private static readonly OutlierDetectionConfig s_outlierDetection = new();
+    private static readonly RetryBudgetConfig s_retryBudget = new();
+
+    /// <summary>A document that comes from Istio means what it meant there: no panic threshold, and a floor of retries by concurrency.</summary>
+    private static readonly OutlierDetectionConfig s_istioOutlierDetection = new() { MinHealthPercent = 0 };
+    private static readonly RetryBudgetConfig s_istioRetryBudget = new() { MinRetriesPerSecond = 0, MinRetryConcurrency = 3 };
+
     private static readonly string[] s_simple =
         ["LEAST_REQUEST", "ROUND_ROBIN", "RANDOM", "PASSTHROUGH", "PEAK_EWMA", "LEAST_CONN", "UNSPECIFIED"];
 
     /// <summary>
     /// The policy of a rule or subset. Configuration may leave out the level <c>TrafficPolicy</c>.
     /// </summary>
-    public static TrafficPolicyConfig Policy(ObjectReader owner)
+    public static TrafficPolicyConfig Policy(ObjectReader owner, bool isSubset = false)
     {
+        var policy = TrafficPolicyConfig.Default;
         var nested = owner.Object("trafficPolicy");
-        LoadBalancerConfig? balancer = null;
         if (nested is not null)
         {
-            balancer = LoadBalancer(nested.Find("loadBalancer"));
-            NotSupported(nested);
+            policy = Parts(nested, isSubset);
             nested.Done();
         }
 
         if (owner.Reading.Dialect == RuleDialect.Configuration)
         {
-            var flat = owner.Find("loadBalancer");
-            if (flat is { } twice && balancer is not null)
+            foreach (var (key, isThere) in new[]
             {
-                twice.Error("the load balancer is given twice: here and below TrafficPolicy");
+                ("loadBalancer", policy.LoadBalancer is not null), ("outlierDetection", policy.OutlierDetection is not null),
+                ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
+            })
+            {
+                if (isThere && owner.Member(key) is { } twice)
+                {
+                    twice.Error("is given twice: here and below TrafficPolicy");
+                }
             }
 
-            balancer = LoadBalancer(flat) ?? balancer;
-            NotSupported(owner);
+            policy = Parts(owner, isSubset).Or(policy);
         }
 
-        return balancer is null ? TrafficPolicyConfig.Default : new TrafficPolicyConfig { LoadBalancer = balancer };
+        return policy;
+    }
 
-        static void NotSupported(ObjectReader policy) => policy.NotSupported(
-            "connectionPool", "outlierDetection", "tls", "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget");
+    private static TrafficPolicyConfig Parts(ObjectReader policy, bool isSubset)
+    {
+        var isIstio = policy.Reading.Dialect != RuleDialect.Configuration;
+        var result = new TrafficPolicyConfig
+        {
+            LoadBalancer = LoadBalancer(policy.Find("loadBalancer")),
+            OutlierDetection = policy.ObjectOrEmpty("outlierDetection") is { } outlier
+                ? OutlierDetectionReader.Read(outlier, isIstio ? s_istioOutlierDetection : s_outlierDetection)
+                : null,
+            ConnectionPool = policy.ObjectOrEmpty("connectionPool") is { } pool ? ConnectionPoolReader.Read(pool, isSubset) : null,
+            RetryBudget = policy.ObjectOrEmpty("retryBudget") is { } budget
+                ? RetryBudgetReader.Read(budget, isIstio ? s_istioRetryBudget : s_retryBudget)
+                : null,
+        };
+        policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
+        return result == TrafficPolicyConfig.Default ? TrafficPolicyConfig.Default : result;
     }
 
     /// <summary>Subsets as Istio's list, or as configuration's map from name to the rest.</summary>
@@ -75,7 +101,7 @@ internal static class DestinationReader
                 Location = subset.Location,
                 Name = name ?? "",
                 Labels = subset.Labels("labels"),
-                TrafficPolicy = Policy(subset),
+                TrafficPolicy = Policy(subset, isSubset: true),
             };
             subset.Done();
             if (name is not null && !names.TryAdd(name, subset.Location))

@@ -72,6 +72,13 @@ internal sealed class ObjectReader(RuleReading reading, MapNode node, string pat
 
     public ObjectReader? Object(string key) => Find(key)?.Object();
 
+    /// <summary>The field as a map that may be empty: configuration keeps of such a one only its key.</summary>
+    public ObjectReader? ObjectOrEmpty(string key) =>
+        Reading.Dialect == RuleDialect.Configuration && Find(key) is null ? Member(key)?.Object() : Object(key);
+
+    /// <summary>The field, if its key is there at all.</summary>
+    public RuleValue? Member(string key) => Node.Find(key) is { } entry ? Value(entry) : null;
+
     public IReadOnlyList<RuleValue> Items(string key) => Find(key)?.Items() ?? [];
 
     public IReadOnlyList<(string Key, RuleValue Value)> Entries(string key) => Find(key)?.Entries() ?? [];

@@ -77,6 +77,19 @@ internal readonly record struct RuleValue(RuleReading Reading, RuleNode Node, st
         return (int)number;
     }
 
+    public double? Number(double min, double max)
+    {
+        if (Node is not ScalarNode { Text: { } text }
+            || !double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
+            || number < min || number > max)
+        {
+            Refuse("is not a number in range", string.Create(CultureInfo.InvariantCulture, $"a number from {min} to {max}"));
+            return null;
+        }
+
+        return number;
+    }
+
     public bool? Bool()
     {
         switch ((Node as ScalarNode)?.Text?.ToLowerInvariant())

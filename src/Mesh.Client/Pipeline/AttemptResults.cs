@@ -1,0 +1,31 @@
+using Mesh.Discovery.Runtime.Resilience;
+
+namespace Mesh.Client.Pipeline;
+
+/// <summary>Tells what a response says of its endpoint.</summary>
+internal static class AttemptResults
+{
+    public static AttemptResult Of(HttpResponseMessage? response) => response is null
+        ? AttemptResult.NoResponse
+        : (int)response.StatusCode switch
+        {
+            >= 500 and (502 or 503 or 504) => AttemptResult.GatewayError,
+            >= 500 => AttemptResult.ServerError,
+            200 when response.Version.Major >= 2 => OfGrpc(response),
+            _ => AttemptResult.Good,
+        };
+
+    /// <summary>
+    /// A gRPC call that failed before its first message says so in its headers (trailers-only). The statuses stand for the
+    /// HTTP ones that Envoy gives them; what the caller did wrong speaks for no endpoint.
+    /// </summary>
+    private static AttemptResult OfGrpc(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("grpc-status", out var status)
+            ? status.ToString() switch
+            {
+                "4" or "14" => AttemptResult.GatewayError,
+                "2" or "13" or "15" => AttemptResult.ServerError,
+                _ => AttemptResult.Good,
+            }
+            : AttemptResult.Good;
+}

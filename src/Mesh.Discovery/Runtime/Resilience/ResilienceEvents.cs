@@ -1,0 +1,72 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Discovery.Runtime.Resilience;
+
+/// <summary>Tells the log and the metrics what destinations do to protect themselves.</summary>
+internal sealed partial class ResilienceEvents
+{
+    private const string DestinationTag = "mesh.destination";
+
+    private readonly ILogger _logger;
+    private readonly Counter<long> _ejections;
+    private readonly UpDownCounter<long> _ejected;
+    private readonly UpDownCounter<long> _panicking;
+
+    public ResilienceEvents(Meter meter, ILogger logger)
+    {
+        _logger = logger;
+        _ejections = meter.CreateCounter<long>("mesh.outlier.ejections", "{ejection}", "Endpoints that were ejected, by destination and reason.");
+        _ejected = meter.CreateUpDownCounter<long>("mesh.outlier.ejected", "{endpoint}", "Endpoints that are ejected now.");
+        _panicking = meter.CreateUpDownCounter<long>(
+            "mesh.destination.panicking", "{destination}", "1 while a destination uses ejected endpoints because too few are healthy.");
+    }
+
+    public void Ejected(string destination, string endpoint, string reason, TimeSpan time, int ejections)
+    {
+        Log.Ejected(_logger, endpoint, destination, time, reason, ejections);
+        _ejections.Add(1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("reason", reason));
+        _ejected.Add(1, new KeyValuePair<string, object?>(DestinationTag, destination));
+    }
+
+    public void NotEjected(string destination, string endpoint, string reason, int percent, int endpoints) =>
+        Log.NotEjected(_logger, endpoint, destination, reason, percent, endpoints);
+
+    public void Returned(string destination, string endpoint)
+    {
+        Log.Returned(_logger, endpoint, destination);
+        _ejected.Add(-1, new KeyValuePair<string, object?>(DestinationTag, destination));
+    }
+
+    public void Panic(string destination, bool isPanicking, int healthy, int all, int percent)
+    {
+        if (isPanicking)
+        {
+            Log.Panics(_logger, destination, healthy, all, percent);
+        }
+        else
+        {
+            Log.PanicIsOver(_logger, destination);
+        }
+
+        _panicking.Add(isPanicking ? 1 : -1, new KeyValuePair<string, object?>(DestinationTag, destination));
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(121, LogLevel.Warning, "Endpoint {Endpoint} of {Destination} is ejected for {Time}: {Reason} (ejection {Ejections} in a row).")]
+        public static partial void Ejected(ILogger logger, string endpoint, string destination, TimeSpan time, string reason, int ejections);
+
+        [LoggerMessage(122, LogLevel.Debug, "Endpoint {Endpoint} of {Destination} is an outlier ({Reason}) but is not ejected: no more of {Endpoints} may be (MaxEjectionPercent {Percent}).")]
+        public static partial void NotEjected(ILogger logger, string endpoint, string destination, string reason, int percent, int endpoints);
+
+        [LoggerMessage(123, LogLevel.Information, "Endpoint {Endpoint} of {Destination} takes traffic again.")]
+        public static partial void Returned(ILogger logger, string endpoint, string destination);
+
+        [LoggerMessage(124, LogLevel.Warning, "{Destination} panics: {Healthy} of {All} endpoints are healthy, below {Percent} %. Ejected endpoints take traffic again.")]
+        public static partial void Panics(ILogger logger, string destination, int healthy, int all, int percent);
+
+        [LoggerMessage(125, LogLevel.Information, "{Destination} panics no more.")]
+        public static partial void PanicIsOver(ILogger logger, string destination);
+    }
+}
