@@ -44,8 +44,8 @@ public sealed class ConsulOptions
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// For how long endpoints are kept when Consul loses more than half of a service's within that time after it was out of
-    /// reach itself. Longer than checks take to pass again after a restart of the agent. Default 60 s; zero believes at once.
+    /// For how long endpoints are kept that Consul loses within that time after it was out of reach itself. Longer than
+    /// checks take to pass again after a restart of the agent. Default 60 s; zero believes at once.
     /// </summary>
     public TimeSpan ShrinkHold { get; set; } = TimeSpan.FromSeconds(60);
 

@@ -6,9 +6,9 @@ namespace Mesh.Discovery.Consul;
 /// self-preservation).
 /// </summary>
 /// <remarks>
-/// A loss in good times is believed at the second look, a second later. Soon after the agent was out of reach, what is
-/// missing is kept for <see cref="ConsulOptions.ShrinkHold"/>: as long as processes take to register again, and checks to
-/// pass again. Not safe for concurrent use.
+/// In good times the loss of more than half is believed at the second look, a second later. Soon after the agent was out of
+/// reach, whatever is missing, few or many, is kept for <see cref="ConsulOptions.ShrinkHold"/>: as long as processes take to
+/// register again, and checks to pass again. Not safe for concurrent use.
 /// </remarks>
 internal sealed class ShrinkGuard(TimeSpan hold, TimeProvider time)
 {
@@ -36,7 +36,8 @@ internal sealed class ShrinkGuard(TimeSpan hold, TimeProvider time)
 
         var healthy = CountHealthy(told);
         var expected = CountHealthy(_before);
-        if (hold <= TimeSpan.Zero || healthy >= expected || (_since == 0 && healthy * 2 >= expected))
+        var isDoubtful = afterTrouble || _since != 0 ? LacksAny(told) : healthy * 2 < expected;
+        if (hold <= TimeSpan.Zero || !isDoubtful)
         {
             return Believe(told, afterTrouble);
         }
@@ -79,6 +80,21 @@ internal sealed class ShrinkGuard(TimeSpan hold, TimeProvider time)
 
         merged.AddRange(kept.Values);
         return merged;
+    }
+
+    /// <summary>Whether one that was healthy before is missing or ill: the only one of its subset, for all that is known here.</summary>
+    private bool LacksAny(IReadOnlyList<Endpoint> told)
+    {
+        var healthy = new HashSet<Uri>();
+        foreach (var endpoint in told)
+        {
+            if (endpoint.Health == EndpointHealth.Healthy)
+            {
+                healthy.Add(endpoint.Address);
+            }
+        }
+
+        return _before.Any(before => before.Health == EndpointHealth.Healthy && !healthy.Contains(before.Address));
     }
 
     private static int CountHealthy(IReadOnlyList<Endpoint> endpoints)

@@ -24,10 +24,11 @@ public sealed class ShrinkGuardTests
     [InlineData(1, 0, true)]
     [InlineData(0, 0, false)]
     [InlineData(1, 20, false)]
-    public void Judge_LossOfMoreThanHalf_IsDoubted(int before, int now, bool isDoubted)
+    public void Judge_LossOfMoreThanHalf_IsDoubtedAndAfterTroubleAnyLoss(int before, int now, bool isDoubtedInGoodTimes)
     {
         foreach (var afterTrouble in (bool[])[false, true])
         {
+            var isDoubted = afterTrouble ? now < before : isDoubtedInGoodTimes;
             var guard = new ShrinkGuard(s_hold, _time);
             guard.Judge(Healthy(before), afterTrouble: false);
 
@@ -108,18 +109,21 @@ public sealed class ShrinkGuardTests
         Assert.Contains(verdict.Endpoints, static e => e.Address == At(20).Address);
 
         // All there again: the doubt ends, and what was only kept goes.
-        var all = _guard.Judge([.. Healthy(3), At(20)], true);
+        Assert.Equal(5, _guard.Judge([.. Healthy(3), At(20)], true).Endpoints.Count);
+        var all = _guard.Judge([.. Healthy(4), At(20), At(21)], true);
         Assert.Null(all.LookAgain);
-        Assert.Equal(4, all.Endpoints.Count);
+        Assert.Equal(6, all.Endpoints.Count);
     }
 
     [Fact]
-    public void Judge_SmallLossesAfterTrouble_DoNotAddUp()
+    public void Judge_OneOfManyMissingAfterTrouble_IsKeptBecauseItMayBeTheOnlyOneOfItsSubset()
     {
-        _guard.Judge(Healthy(10), false);
-        Assert.Equal(7, _guard.Judge(Healthy(7), true).Endpoints.Count);
-        Assert.Equal(5, _guard.Judge(Healthy(5), true).Endpoints.Count);
-        Assert.Equal(10, _guard.Judge(Healthy(4), true).Endpoints.Count);
+        _guard.Judge(Healthy(3), false);
+        var verdict = _guard.Judge([At(1), At(2)], true);
+
+        Assert.Equal(3, verdict.Endpoints.Count);
+        Assert.Equal(s_hold, verdict.LookAgain);
+        Assert.Null(_guard.Judge(Healthy(3), true).LookAgain);
     }
 
     [Fact]
