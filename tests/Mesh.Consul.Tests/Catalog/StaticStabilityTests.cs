@@ -50,7 +50,7 @@ public sealed class StaticStabilityTests : IAsyncLifetime
         // With its data, checks are critical until they report again; without, nothing is there at all.
         await _agent.RestartAsync(keepData, TestContext.Current.CancellationToken);
         await Wait.UntilAsync(() => caller.LogText().Contains("answers again"), caller.LogText);
-        await Wait.UntilAsync(() => caller.LogText().Contains("Consul suddenly knows 0 healthy instances"), caller.LogText);
+        await Wait.UntilAsync(() => caller.LogText().Contains("Consul suddenly knows"), caller.LogText);
         load.TakeAnswers();
         await load.GoOnAsync();
         Assert.Equal(["one", "two"], load.TakeAnswers().Keys.Order());

@@ -24,7 +24,13 @@ internal sealed class DiscoveryChain
 
     /// <summary>Whether there are no entries about the service, other than of its protocol.</summary>
     [JsonIgnore]
-    public bool IsDefault => Nodes is null || Nodes.Values.All(static node => node?.Resolver is { Default: true, Failover: null });
+    public bool IsDefault =>
+        (Nodes is null || Nodes.Values.All(static node => node?.Resolver is { Default: true, Failover: null }))
+        && (Targets is null || Targets.Values.All(IsOwn));
+
+    /// <summary>A redirect leads to another one, whose resolver may be a default one.</summary>
+    private bool IsOwn(ChainTarget? target) =>
+        target is null || (target.Service == ServiceName && string.IsNullOrEmpty(target.ServiceSubset) && target.Datacenter == Datacenter);
 }
 
 /// <summary>A router, splitter or resolver, whichever <see cref="Type"/> says.</summary>
