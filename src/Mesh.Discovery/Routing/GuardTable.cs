@@ -1,3 +1,4 @@
+using Mesh.Discovery.Consul;
 using Mesh.Discovery.Rules;
 
 namespace Mesh.Discovery.Routing;
@@ -9,9 +10,6 @@ namespace Mesh.Discovery.Routing;
 /// </remarks>
 internal sealed class GuardTable
 {
-    /// <summary>Hosts in other datacenters: <c>reviews.service.dc2.consul</c>.</summary>
-    private const string ServiceInfix = ".service.";
-
     private readonly Dictionary<string, Intention> _byHost = new(StringComparer.OrdinalIgnoreCase);
     private readonly string _source;
     private readonly string _namespace;
@@ -66,17 +64,9 @@ internal sealed class GuardTable
     /// <summary>The service of this datacenter whose intentions hold; null if Consul does not know the host.</summary>
     private ServiceName? Owner(ServiceName service)
     {
-        if (!service.IsExternal)
-        {
-            // Consul knows one service of that name, whatever namespaces the mesh has.
-            return new ServiceName(service.Name, _namespace);
-        }
-
-        var host = service.Host;
-        var infix = host.IndexOf(ServiceInfix, StringComparison.Ordinal);
-        return infix > 0 && host.EndsWith(".consul", StringComparison.Ordinal) && !host.AsSpan(0, infix).Contains('.')
-            && !host.StartsWith('*')
-            ? new ServiceName(host[..infix], _namespace)
+        // Consul knows one service of that name, whatever namespaces the mesh has.
+        return !service.Host.StartsWith('*') && ConsulServiceName.From(service) is { } name
+            ? new ServiceName(name.Service, _namespace)
             : null;
     }
 

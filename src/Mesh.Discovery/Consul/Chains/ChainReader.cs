@@ -328,7 +328,7 @@ internal sealed class ChainReader
         if (IsOther(target.Datacenter, _chain.Datacenter))
         {
             ConsulName.Check(target.Datacenter, path);
-            host = shown = $"{name.Name}.service.{target.Datacenter!.ToLowerInvariant()}.consul";
+            host = shown = ConsulServiceName.HostIn(name.Name, target.Datacenter!.ToLowerInvariant());
         }
 
         if (!_hosts.TryGetValue(host, out var known))
