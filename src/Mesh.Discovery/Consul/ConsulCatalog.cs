@@ -25,6 +25,9 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
     private readonly MeshOptions _options;
     private readonly Dictionary<string, FollowedService> _followed = new(StringComparer.OrdinalIgnoreCase);
     private readonly LinkedList<FollowedService> _absent = [];
+
+    /// <summary>Followed from the start to the end, whether they have instances or not.</summary>
+    private readonly HashSet<ServiceName> _wanted;
     private ICatalogObserver? _observer;
     private CancellationToken _stop;
 
@@ -32,6 +35,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
     {
         _consul = consul;
         _options = options;
+        _wanted = [.. consul.Options.Follow.Select(name => ServiceName.Resolve(name, options.Namespace))];
     }
 
     public string Name => CatalogName;
@@ -66,7 +70,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         }
 
         var known = _consul.Saved.Queries().Select(query => ConsulQueries.ServiceOf(query, _options)).OfType<ServiceName>();
-        foreach (var service in known.Concat(_consul.Options.Follow.Select(name => ServiceName.Resolve(name, _options.Namespace))))
+        foreach (var service in known.Concat(_wanted))
         {
             first.Add(FollowAsync(service));
             if (FollowRules is { } followRules)
@@ -128,7 +132,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
     /// <summary>
     /// Makes room among the names without instances; needs the lock. Neither one that somebody waits for goes, nor one that
-    /// rules name: nobody would ask for that again.
+    /// rules or the options name: nobody would ask for that again.
     /// </summary>
     private FollowedService? TakeOldest()
     {
@@ -139,7 +143,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
 
         for (var node = _absent.First; node is not null; node = node.Next)
         {
-            if (node.Value.Told.IsCompleted && IsNamed?.Invoke(node.Value.Name) != true)
+            if (node.Value.Told.IsCompleted && !_wanted.Contains(node.Value.Name) && IsNamed?.Invoke(node.Value.Name) != true)
             {
                 _absent.Remove(node);
                 _followed.Remove(node.Value.Name.Host);

@@ -96,6 +96,21 @@ public sealed class ConsulCatalogTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Follow_NamedInTheOptions_IsSeenWithoutACallAndBesideManyUnknownNames()
+    {
+        await using var caller = await CallingProcess.StartAsync(_agent.Address, """ "Follow": [ "web" ] """);
+        for (var i = 0; i < 100; i++)
+        {
+            await caller.Runtime.FollowAsync(new ServiceName($"none-{i}", "default"), TestContext.Current.CancellationToken);
+        }
+
+        await using var web = await Instance.StartAsync("web-1");
+        await _agent.RegisterAsync("web", web);
+
+        await Wait.UntilAsync(() => caller.Runtime.Current.Find("web")?.Endpoints.Length == 1, caller.LogText);
+    }
+
+    [Fact]
     public async Task Follow_ManyNamesThatNobodyKnows_HoldsFewQueries()
     {
         await using var caller = await CallingProcess.StartAsync(_agent.Address);
