@@ -81,6 +81,8 @@ internal static class MeshRegistration
         services.AddSingleton<DestinationFinder>();
         services.AddSingleton<PassThroughSender>();
         services.AddSingleton<RetryGate>();
+        services.AddSingleton<AttemptSender>();
+        services.AddSingleton<HedgeSender>();
         services.AddSingleton<MeshPipeline>();
     }
 
