@@ -133,6 +133,11 @@ internal sealed class MeshPipeline
                 attemptStart = _time.GetTimestamp();
             }
 
+            if (request.Content is not null && route!.Retries.Attempts > 0)
+            {
+                request = RecordedBody.Record(request, isOwn: request != original, (int)RetryGate.ReplayCap);
+            }
+
             // What the callee is told also knows a gRPC call's own deadline, which its client watches and not the mesh.
             var told = Math.Min(deadline, _timestamps.After(start, TravellingHeaders.OwnTimeout(request)));
             var destination = arm!.Destination.ForPort(original.RequestUri!.Port);
@@ -315,6 +320,7 @@ internal sealed class MeshPipeline
         {
             place?.Leave();
             retry?.End(wasSent: response is not null);
+            RecordedBody.Of(request.Content)?.Forget();
             activity?.Dispose();
         }
 
