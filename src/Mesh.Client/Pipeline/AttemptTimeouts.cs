@@ -88,6 +88,18 @@ internal sealed class AttemptTimeouts : IDisposable
         return timeout;
     }
 
+    /// <summary>Sets the end of a limit that had none. It fires up to one tick late, however short it is.</summary>
+    /// <param name="timeout">What <see cref="Rent(long, long, CancellationToken)"/> gave.</param>
+    /// <param name="deadline">The timestamp at which it ends.</param>
+    public void Arm(AttemptTimeout timeout, long deadline)
+    {
+        timeout.Start(deadline);
+        if (deadline < AttemptTimeout.Never)
+        {
+            Watch(timeout);
+        }
+    }
+
     /// <summary>Ends a limit.</summary>
     /// <param name="timeout">What <see cref="Rent(long, long, CancellationToken)"/> gave.</param>
     /// <param name="canBeReused">False while somebody may still hold its token.</param>

@@ -40,6 +40,7 @@ internal sealed class MeshPipeline
     private readonly AttemptSender _sender;
     private readonly HedgeSender _hedges;
     private readonly AttemptTimeouts _timeouts;
+    private readonly IdleLimits _idleLimits;
     private readonly MeshClientTelemetry _telemetry;
     private readonly RouteStage _routeStage;
     private readonly DestinationFinder _finder;
@@ -56,6 +57,7 @@ internal sealed class MeshPipeline
         AttemptSender sender,
         HedgeSender hedges,
         AttemptTimeouts timeouts,
+        IdleLimits idleLimits,
         MeshClientTelemetry telemetry,
         RouteStage routeStage,
         DestinationFinder finder,
@@ -70,6 +72,7 @@ internal sealed class MeshPipeline
         _sender = sender;
         _hedges = hedges;
         _timeouts = timeouts;
+        _idleLimits = idleLimits;
         _telemetry = telemetry;
         _routeStage = routeStage;
         _finder = finder;
@@ -168,7 +171,7 @@ internal sealed class MeshPipeline
 
                     if (view.IsPassThrough)
                     {
-                        response = await _passThrough.SendAsync(request, destination.Name, client, start, deadline, cancel).ConfigureAwait(false);
+                        response = await _passThrough.SendAsync(request, destination.Name, route, client, start, deadline, cancel).ConfigureAwait(false);
                         Answer(response, original, route!, arm);
                         goto Done;
                     }
@@ -258,7 +261,7 @@ internal sealed class MeshPipeline
 
                     if (pause is null)
                     {
-                        Track(response, endpoint, place, original);
+                        Track(response, endpoint, place, original, route!);
                         place = null;
                         Answer(response, original, route!, arm);
                         if (cookie is not null)
@@ -335,7 +338,7 @@ internal sealed class MeshPipeline
     }
 
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
-    private static void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original)
+    private void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original, Route route)
     {
         if (IsEmpty(response.Content) || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
@@ -345,7 +348,7 @@ internal sealed class MeshPipeline
         }
         else
         {
-            response.Content = new TrackedContent(response.Content, endpoint, place);
+            response.Content = new TrackedContent(response.Content, endpoint, place, _idleLimits.Of(route, original, response));
         }
     }
 

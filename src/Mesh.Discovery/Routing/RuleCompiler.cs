@@ -372,6 +372,7 @@ internal sealed class RuleCompiler(
                 RequestHeaders = requestHeaders,
                 ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
                 Timeout = config.Timeout,
+                IdleTimeout = config.IdleTimeout,
                 Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
                 Hedging = config.Hedging,
                 Extras = (changes ? RouteExtras.ChangesRequest : 0) | (fault is null ? 0 : RouteExtras.Fault)
@@ -452,6 +453,7 @@ internal sealed class RuleCompiler(
                     {
                         Rewrite = inner.Rewrite ?? config.Rewrite,
                         Timeout = inner.Timeout ?? config.Timeout,
+                        IdleTimeout = inner.IdleTimeout ?? config.IdleTimeout,
                         Retries = inner.Retries ?? config.Retries,
                         Hedging = inner.Hedging ?? config.Hedging,
                         Headers = inner.Headers ?? config.Headers,
