@@ -45,6 +45,21 @@ internal sealed class AttemptTimeouts : IDisposable
         }
     }
 
+    /// <summary>How many limits are running.</summary>
+    public int UnderWay
+    {
+        get
+        {
+            var count = 0;
+            foreach (var timeout in Volatile.Read(ref _watched))
+            {
+                count += timeout is { IsUnderWay: true } ? 1 : 0;
+            }
+
+            return count;
+        }
+    }
+
     /// <summary>Starts a limit.</summary>
     /// <param name="limit">How long; infinite for none.</param>
     /// <param name="now">The present timestamp.</param>

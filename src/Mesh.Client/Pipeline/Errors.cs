@@ -14,6 +14,10 @@ internal static class Errors
                 $"{request.Method} {request.RequestUri}: none of the {service.Routes.Routes.Length} routes of {service.Name} "
                 + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
 
+    /// <summary>The transport calls it a cancellation, but nobody has cancelled.</summary>
+    public static HttpRequestException BrokenOff(string target, HttpRequestMessage request, Exception error) =>
+        new(HttpRequestError.Unknown, $"{request.Method} {request.RequestUri}: the connection to {target} went away while the request was being sent.", error);
+
     /// <param name="time">The clock.</param>
     /// <param name="target">Who has not answered.</param>
     /// <param name="request">The request.</param>

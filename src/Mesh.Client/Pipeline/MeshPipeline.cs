@@ -402,6 +402,11 @@ internal sealed class MeshPipeline
             throw new TaskCanceledException(error.Message, error, cancel);
         }
 
+        if (failure == AttemptFailure.Reset && error is OperationCanceledException)
+        {
+            throw Errors.BrokenOff(destination.Name, original, error);
+        }
+
         ExceptionDispatchInfo.Throw(error);
     }
 

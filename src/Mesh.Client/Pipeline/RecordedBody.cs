@@ -10,7 +10,8 @@ namespace Mesh.Client.Pipeline;
 /// <para>Only what was written to its end can be sent again. The copy is given up when it would be larger than the cap, and
 /// when nobody needs it any more, which may be long before an open stream ends.</para>
 /// <para>One attempt writes at a time: the next one begins only if the body had ended in the one before, or nothing of it was
-/// ever asked for.</para>
+/// ever asked for. The transport itself also sends requests again that HTTP/2 refused. A stream or form then says by itself that it
+/// is used up; of other contents nobody knows, and a gRPC call that streams would send nothing without a word. They fail.</para>
 /// </remarks>
 internal sealed class RecordedBody
 {
@@ -18,15 +19,18 @@ internal sealed class RecordedBody
 
     private readonly Lock _lock = new();
     private readonly HttpContent _inner;
+    private readonly bool _isUpload;
     private readonly int _cap;
     private byte[]? _copy;
     private int _length;
     private bool _isKept = true;
+    private bool _hasBegun;
     private bool _isComplete;
 
     private RecordedBody(HttpContent inner, int cap)
     {
         _inner = inner;
+        _isUpload = inner is StreamContent or MultipartContent;
         _cap = cap;
     }
 
@@ -61,7 +65,7 @@ internal sealed class RecordedBody
 
         var result = isOwn ? request : RequestCopy.Create(request, request.RequestUri!);
         var body = new RecordedBody(content, cap);
-        result.Content = content is StreamContent or MultipartContent ? new Upload(body) : new Duplex(body);
+        result.Content = body._isUpload ? new Upload(body) : new Duplex(body);
         return result;
     }
 
@@ -82,8 +86,7 @@ internal sealed class RecordedBody
 
     private Task CopyToAsync(Stream stream, TransportContext? context, CancellationToken cancel)
     {
-        var replay = Begin();
-        return replay is { } copy ? stream.WriteAsync(copy, cancel).AsTask() : RecordAsync(stream, context, cancel);
+        return Begin() is { } copy ? stream.WriteAsync(copy, cancel).AsTask() : RecordAsync(stream, context, cancel);
     }
 
     private void CopyTo(Stream stream, TransportContext? context, CancellationToken cancel)
@@ -104,7 +107,8 @@ internal sealed class RecordedBody
         Complete();
     }
 
-    /// <summary>The copy, if there is a whole one; otherwise it begins anew, as when the transport itself starts a request again.</summary>
+    /// <summary>The copy, if there is a whole one.</summary>
+    /// <exception cref="IOException">There is none, and the content was written before.</exception>
     private ReadOnlyMemory<byte>? Begin()
     {
         lock (_lock)
@@ -114,6 +118,13 @@ internal sealed class RecordedBody
                 return _copy.AsMemory(0, _length);
             }
 
+            if (_hasBegun && !_isUpload)
+            {
+                throw new IOException(
+                    $"The request was refused after its body had begun, and the body cannot be sent twice: it had not been written to its end, or is above {_cap} bytes.");
+            }
+
+            _hasBegun = true;
             _length = 0;
             return null;
         }

@@ -223,6 +223,21 @@ public sealed class RecordedBodyTests
         Assert.False(stream.CanRead);
     }
 
+    [Fact]
+    public async Task Serialize_TheTransportStartsAgainWhileTheBodyIsOpen_FailsInPlaceOfLosingIt()
+    {
+        var content = new OpenContent();
+        var recorded = RecordedBody.Record(new HttpRequestMessage { Content = content, RequestUri = new Uri("http://a/") }, isOwn: false, Cap).Content!;
+        var first = recorded.CopyToAsync(new MemoryStream(), Cancel);
+
+        var error = await Assert.ThrowsAnyAsync<Exception>(() => recorded.CopyToAsync(new MemoryStream(), Cancel));
+
+        Assert.Contains("cannot be sent twice", $"{error}", StringComparison.Ordinal);
+        content.End();
+        await first;
+        await recorded.CopyToAsync(new MemoryStream(), Cancel);
+    }
+
     private static List<byte[]> Receive(TestMesh mesh, int failures)
     {
         var bodies = new List<byte[]>();
