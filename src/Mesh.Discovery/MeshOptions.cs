@@ -40,6 +40,9 @@ public sealed class MeshOptions
     /// <summary>Calls that the process makes.</summary>
     public OutboundOptions Outbound { get; } = new();
 
+    /// <summary>Requests that the process serves.</summary>
+    public InboundOptions Inbound { get; } = new();
+
     /// <summary>How the process leaves.</summary>
     public DrainOptions Drain { get; } = new();
 

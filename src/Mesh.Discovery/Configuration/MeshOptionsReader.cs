@@ -42,6 +42,7 @@ internal static class MeshOptionsReader
         Read(mesh.Object("discovery"), options.Discovery);
         Read(mesh.Object("config"), options.Config);
         Read(mesh.Object("outbound"), options.Outbound);
+        InboundOptionsReader.Read(mesh.Object("inbound"), options.Inbound);
         if (mesh.Object("drain") is { } drain)
         {
             options.Drain.Delay = drain.Duration("delay") ?? options.Drain.Delay;
