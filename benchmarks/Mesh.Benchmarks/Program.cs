@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using Mesh.Benchmarks;
 using Mesh.Benchmarks.Consul;
+using Mesh.Discovery;
 
 // Verbs print one JSON object and need no further arguments; everything else goes to BenchmarkDotNet.
 switch (args)
@@ -19,6 +20,10 @@ switch (args)
         return await StartupCommand.RunAsync();
     case ["startup-server", var kind]:
         return await StartupCommand.RunServerAsync(kind);
+    case ["overload", ..]:
+        return await OverloadCommand.RunAsync();
+    case ["overload-server", var mode]:
+        return await OverloadServer.RunAsync(Enum.Parse<AdaptiveConcurrencyMode>(mode));
     case ["consul", ..]:
         return await ConsulCommand.RunAsync();
     case ["consul-client", var address, var services, var minutes]:

@@ -32,6 +32,7 @@ public static class MeshWebApplicationBuilderExtensions
             services.AddSingleton<MeshReport>();
             services.AddSingleton<MeshServerTelemetry>();
             services.AddSingleton<InboundDeadlines>();
+            services.AddSingleton<InboundAdmission>();
 
             // First of all filters, so that its middleware comes before what others put in front, such as the one that
             // ASPNETCORE_FORWARDEDHEADERS_ENABLED adds, which rewrites the peer's address.

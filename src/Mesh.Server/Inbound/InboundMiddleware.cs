@@ -26,43 +26,145 @@ internal sealed class InboundMiddleware
     private readonly RequestDelegate _next;
     private readonly InboundOptions _options;
     private readonly InboundDeadlines _deadlines;
+    private readonly InboundAdmission? _admission;
+    private readonly PathString[] _exempt;
     private readonly TimeProvider _time;
+    private readonly MeshServerTelemetry _telemetry;
 
     public InboundMiddleware(
-        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, TimeProvider time)
+        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry)
     {
         _next = next;
         _options = options.Inbound;
         _deadlines = deadlines;
+        _admission = admission.IsOn ? admission : null;
+        _exempt = [.. _options.Concurrency.ExemptPaths.Select(static path => new PathString(path))];
         _time = time;
+        _telemetry = telemetry;
     }
 
     public Task InvokeAsync(HttpContext context)
     {
         var headers = context.Request.Headers;
-        var hasPriority = headers.TryGetValue(PriorityHeader.Name, out var priority);
+        var priority = headers.TryGetValue(PriorityHeader.Name, out var value) ? Priority(value) : RequestPriority.Default;
         var timeout = _options.Deadlines ? InboundDeadlines.Timeout(headers) : null;
-        return (timeout is null && !hasPriority) || IsTunnel(context.Request)
+        return (timeout is null && priority == RequestPriority.Default && _admission is null) || IsTunnel(context.Request)
             ? _next(context)
-            : ServeAsync(context, timeout, hasPriority ? Priority(priority) : RequestPriority.Default);
+            : ServeAsync(context, timeout, priority);
     }
 
     private async Task ServeAsync(HttpContext context, TimeSpan? timeout, RequestPriority priority)
     {
-        var now = _time.GetTimestamp();
-        var request = new MeshRequestContext(
-            _time,
-            timeout is { } left ? MeshRequestContext.DeadlineAfter(_time, now, left) : MeshRequestContext.NoDeadline,
-            priority);
-        MeshRequestContext.Set(request);
-        if (request.HasDeadline)
+        MeshRequestContext? request = null;
+        if (timeout is not null || priority != RequestPriority.Default)
         {
-            await _deadlines.ServeAsync(context, request, _next);
+            request = new MeshRequestContext(
+                _time,
+                timeout is { } left ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left) : MeshRequestContext.NoDeadline,
+                priority);
+            MeshRequestContext.Set(request);
+            if (request.HasExpired)
+            {
+                await RefuseAsync(context, Refusal.DeadlinePassed);
+                return;
+            }
         }
-        else
+
+        if (_admission is null)
         {
-            await _next(context);
+            await RunAsync(context, request);
+            return;
         }
+
+        var admissionClass = AdmissionClass.Of(priority, IsRetry(context.Request));
+        if (!_admission.TryEnter(admissionClass))
+        {
+            if (IsExempt(context.Request.Path))
+            {
+                _admission.Enter();
+            }
+            else if (!await _admission.WaitAsync(admissionClass, request?.Remaining, context.RequestAborted))
+            {
+                if (!context.RequestAborted.IsCancellationRequested)
+                {
+                    await RefuseAsync(context, Refusal.Overloaded);
+                }
+
+                return;
+            }
+        }
+
+        await RunAdmittedAsync(context, request, _admission);
+    }
+
+    private async Task RunAdmittedAsync(HttpContext context, MeshRequestContext? request, InboundAdmission admission)
+    {
+        var place = new AdmissionPlace(admission, _time.GetTimestamp());
+        if (IsStream(context.Request))
+        {
+            context.Response.OnStarting(
+                static state =>
+                {
+                    ((AdmissionPlace)state).Leave(isSample: true);
+                    return Task.CompletedTask;
+                },
+                place);
+        }
+
+        var isSample = true;
+        try
+        {
+            await RunAsync(context, request);
+            isSample = TellsTime(context, request);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            isSample = false;
+            throw;
+        }
+        finally
+        {
+            place.Leave(isSample);
+        }
+    }
+
+    private Task RunAsync(HttpContext context, MeshRequestContext? request) =>
+        request is { HasDeadline: true } ? _deadlines.ServeAsync(context, request, _next) : _next(context);
+
+    private Task RefuseAsync(HttpContext context, Refusal refusal)
+    {
+        _telemetry.Refused(refusal);
+        return Refusal.AnswerAsync(context, refusal);
+    }
+
+    /// <summary>
+    /// What fails at once tells nothing of how long serving takes. What was cancelled does: it took at least that long.
+    /// </summary>
+    private static bool TellsTime(HttpContext context, MeshRequestContext? request) =>
+        (context.Response.StatusCode < 400
+            && (!context.Response.Headers.TryGetValue("grpc-status", out var status) || status == "0"))
+        || context.RequestAborted.IsCancellationRequested
+        || request is { HasExpired: true };
+
+    /// <summary>Its answer may go on for hours: it is served when that begins.</summary>
+    private static bool IsStream(HttpRequest request) =>
+        Refusal.IsGrpc(request)
+        || (request.Headers.Accept is { Count: > 0 } accept && accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase));
+
+    private static bool IsRetry(HttpRequest request) =>
+        request.Headers.TryGetValue(Retry.AttemptHeader, out var attempt) && attempt != "1";
+
+    private bool IsExempt(PathString path)
+    {
+        foreach (var exempt in _exempt)
+        {
+            if (path.StartsWithSegments(exempt, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Anybody may make himself less important; nobody more so, unless callers are trusted.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mesh.Client.Pipeline;
 using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Server.Inbound;
@@ -18,6 +19,10 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
     public static readonly Refusal DeadlineExceeded = new(
         "deadline-exceeded", StatusCodes.Status504GatewayTimeout, 4, "The caller's deadline passed while the request was served.");
 
+    /// <summary>Envoy answers the same: 503, and UNAVAILABLE to gRPC.</summary>
+    public static readonly Refusal Overloaded = new(
+        "overload", StatusCodes.Status503ServiceUnavailable, 14, "Overloaded: this instance serves as many requests as it can.");
+
     public static bool IsGrpc(HttpRequest request) =>
         request.ContentType?.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase) == true;
 
@@ -27,6 +32,12 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
         var response = context.Response;
         response.Clear();
         response.Headers.CacheControl = "no-store";
+        if (refusal == Overloaded)
+        {
+            // A second attempt would be one more, for others to be refused.
+            response.Headers[Retry.NoRetryHeader] = Retry.Overload;
+        }
+
         if (IsGrpc(context.Request))
         {
             response.StatusCode = StatusCodes.Status200OK;
