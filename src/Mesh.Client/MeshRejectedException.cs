@@ -39,7 +39,7 @@ public sealed class CircuitOpenException : MeshRejectedException
     /// <summary>The destination: <c>reviews.prod/v2</c>.</summary>
     public string Destination { get; }
 
-    /// <summary>The limit: <c>MaxRequests</c> or <c>MaxPendingRequests</c>.</summary>
+    /// <summary>The limit: <c>MaxRequests</c>, <c>MaxPendingRequests</c> or <c>AdaptiveConcurrency</c>.</summary>
     public string Limit { get; }
 
     /// <summary>The limit's value.</summary>

@@ -227,6 +227,11 @@ internal sealed class MeshPipeline
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
                 }
 
+                if (place is { Adaptive: { } adaptive } && AttemptResults.TellsTime(response, failure))
+                {
+                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight);
+                }
+
                 TimeSpan? pause = null;
                 if (response is not null)
                 {
@@ -338,7 +343,11 @@ internal sealed class MeshPipeline
 
     /// <summary>Takes a place among the requests of a destination that limits them.</summary>
     private static DestinationBreaker? Enter(DestinationView view, DestinationState destination, HttpRequestMessage request, Exception? last) =>
-        view.Breaker?.TryEnter(view.Endpoints.Length, request.Version.Major < 2) is { } limit
+        view.Breaker is { } breaker
+        && breaker.TryEnter(
+            view.Endpoints.Length,
+            request.Version.Major < 2,
+            breaker.Adaptive is not null && MeshRequestContext.Current is { Priority: RequestPriority.Critical }) is { } limit
             ? throw new CircuitOpenException(destination.Name, limit.Name, limit.Value, $"{request.Method} {request.RequestUri}", last)
             : view.Breaker;
 

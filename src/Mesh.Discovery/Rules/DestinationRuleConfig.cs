@@ -35,6 +35,7 @@ internal sealed record TrafficPolicyConfig
     public OutlierDetectionConfig? OutlierDetection { get; init; }
     public ConnectionPoolConfig? ConnectionPool { get; init; }
     public RetryBudgetConfig? RetryBudget { get; init; }
+    public AdaptiveConcurrencyConfig? AdaptiveConcurrency { get; init; }
 
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
@@ -45,6 +46,7 @@ internal sealed record TrafficPolicyConfig
             OutlierDetection = OutlierDetection ?? weaker.OutlierDetection,
             ConnectionPool = ConnectionPool ?? weaker.ConnectionPool,
             RetryBudget = RetryBudget ?? weaker.RetryBudget,
+            AdaptiveConcurrency = AdaptiveConcurrency ?? weaker.AdaptiveConcurrency,
         };
         return both == this ? this : both;
     }

@@ -15,6 +15,8 @@ namespace Mesh.Discovery.Runtime;
 /// </remarks>
 internal sealed class ServiceState
 {
+    private static readonly ConnectionPoolConfig s_noLimits = new();
+
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<DestinationKey, DestinationState> _destinations = new();
     private readonly Dictionary<string, IReadOnlyList<Endpoint>> _sources = new(StringComparer.Ordinal);
@@ -295,7 +297,7 @@ internal sealed class ServiceState
             IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
             IsPanicking = isPanicking,
             Detector = detector,
-            Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool),
+            Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool, policy.AdaptiveConcurrency),
             MaxRetries = policy.ConnectionPool?.MaxRetries,
             RetryBudget = policy.RetryBudget ?? Resilience.RetryBudget,
         };
@@ -321,12 +323,16 @@ internal sealed class ServiceState
         return destination.Detector;
     }
 
-    private static DestinationBreaker? UpdateBreaker_NeedsLock(DestinationState destination, ConnectionPoolConfig? limits)
+    private DestinationBreaker? UpdateBreaker_NeedsLock(
+        DestinationState destination, ConnectionPoolConfig? limits, AdaptiveConcurrencyConfig? adaptive)
     {
-        if (limits is not { LimitsRequests: true })
+        adaptive = adaptive is { Mode: AdaptiveConcurrencyMode.Off } ? null : adaptive;
+        if (limits is not { LimitsRequests: true } && adaptive is null)
         {
             return null;
         }
+
+        limits ??= s_noLimits;
 
         if (destination.Breaker is null)
         {
@@ -335,6 +341,19 @@ internal sealed class ServiceState
         else
         {
             destination.Breaker.Limits = limits;
+        }
+
+        if (adaptive is null)
+        {
+            destination.Breaker.Adaptive = null;
+        }
+        else if (destination.Breaker.Adaptive is { } known)
+        {
+            known.Settings = adaptive;
+        }
+        else
+        {
+            destination.Breaker.Adaptive = new AdaptiveLimit(adaptive, Resilience.Time, Resilience.Random);
         }
 
         return destination.Breaker;

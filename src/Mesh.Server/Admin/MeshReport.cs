@@ -57,6 +57,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                         : null),
                 Config = options.Config,
                 Outbound = options.Outbound,
+                Inbound = options.Inbound,
                 Drain = options.Drain,
                 Admin = options.Admin,
             },
@@ -209,6 +210,11 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             {
                 limits.Add(Limit("MaxPendingRequests", pending, Math.Max(0, inFlight - ((long)connections * view.Endpoints.Length))));
             }
+        }
+
+        if (view.Breaker is { Adaptive: { } adaptive } counted)
+        {
+            limits.Add(Limit("AdaptiveConcurrency", adaptive.Value, counted.InFlight));
         }
 
         if (view.MaxRetries is { } maxRetries)

@@ -31,6 +31,7 @@ internal sealed record OptionsReport
     public required DiscoveryReport Discovery { get; init; }
     public required RuleFileOptions Config { get; init; }
     public required OutboundOptions Outbound { get; init; }
+    public required InboundOptions Inbound { get; init; }
     public required DrainOptions Drain { get; init; }
     public required AdminOptions Admin { get; init; }
 }

@@ -41,8 +41,7 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
     public async Task ServeAsync(HttpContext context, MeshRequestContext request, RequestDelegate next)
     {
         var now = time.GetTimestamp();
-        var left = request.RemainingAt(now);
-        if (left <= TimeSpan.Zero)
+        if (now >= request.Deadline)
         {
             telemetry.Refused(Refusal.DeadlinePassed);
             await Refusal.AnswerAsync(context, Refusal.DeadlinePassed);
@@ -56,8 +55,7 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
             return;
         }
 
-        var timeout = timeouts.Rent(left, now);
-        var registration = original.UnsafeRegister(static state => ((AttemptTimeout)state!).Cancel(), timeout);
+        var timeout = timeouts.Rent(request.Deadline, now, original);
         context.RequestAborted = timeout.Token;
         var isLate = false;
         try
@@ -73,8 +71,6 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
         }
         finally
         {
-            registration.Dispose();
-
             // The application may have handed the token to work that goes on; another request's deadline must not cancel that.
             timeouts.Return(timeout, canBeReused: false);
             context.RequestAborted = original;

@@ -42,6 +42,12 @@ internal static class ConfigurationSamples
                 "SuccessRateMinimumHosts": 4, "SuccessRateRequestVolume": 50, "FailurePercentageThreshold": 80,
                 "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 }
             },
+            "Inbound": {
+              "Deadlines": false, "TrustPriority": true,
+              "Concurrency": {
+                "Mode": "Enforce", "MinLimit": 5, "MaxLimit": 200, "Window": "500ms", "MaxWait": "50ms",
+                "ExemptPaths": [ "/status/", "/probe" ] }
+            },
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Access": "Any" },
             "Services": { "reviews": { "Endpoints": [
@@ -85,16 +91,18 @@ internal static class ConfigurationSamples
               "reviews": {
                 "Subsets": {
                   "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
+                    "AdaptiveConcurrency": {},
                     "LoadBalancer": { "Simple": "PEAK_EWMA" } },
                   "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
                 "RetryBudget": { "Percent": 10 },
+                "AdaptiveConcurrency": { "Mode": "Shadow", "MinLimit": 4, "MaxLimit": 100, "Window": "1s" },
                 "LoadBalancer": { "Simple": "LEAST_REQUEST" } },
               "orders": { "ConnectionPool": {
                 "Tcp": { "MaxConnections": 20, "ConnectTimeout": "1s" },
                 "Http": { "Http2MaxRequests": 100, "Http1MaxPendingRequests": 10, "MaxRetries": 3, "IdleTimeout": "30s", "MaxRequestsPerConnection": 1 } } },
-              "ratings": { "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "LoadBalancer": { "ConsistentHash": {
+              "ratings": { "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "AdaptiveConcurrency": {}, "LoadBalancer": { "ConsistentHash": {
                 "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
               "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },

@@ -10,6 +10,7 @@ internal static class DestinationReader
 
     private static readonly OutlierDetectionConfig s_outlierDetection = new();
     private static readonly RetryBudgetConfig s_retryBudget = new();
+    private static readonly AdaptiveConcurrencyConfig s_adaptiveConcurrency = new();
 
     /// <summary>A document that comes from Istio means what it meant there: no panic threshold, and a floor of retries by concurrency.</summary>
     private static readonly OutlierDetectionConfig s_istioOutlierDetection = new() { MinHealthPercent = 0 };
@@ -37,6 +38,7 @@ internal static class DestinationReader
             {
                 ("loadBalancer", policy.LoadBalancer is not null), ("outlierDetection", policy.OutlierDetection is not null),
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
+                ("adaptiveConcurrency", policy.AdaptiveConcurrency is not null),
             })
             {
                 if (isThere && owner.Member(key) is { } twice)
@@ -63,6 +65,9 @@ internal static class DestinationReader
             ConnectionPool = policy.ObjectOrEmpty("connectionPool") is { } pool ? ConnectionPoolReader.Read(pool, isSubset) : null,
             RetryBudget = policy.ObjectOrEmpty("retryBudget") is { } budget
                 ? RetryBudgetReader.Read(budget, isIstio ? s_istioRetryBudget : s_retryBudget)
+                : null,
+            AdaptiveConcurrency = policy.ObjectOrEmpty("adaptiveConcurrency") is { } concurrency
+                ? AdaptiveConcurrencyReader.Read(concurrency, s_adaptiveConcurrency)
                 : null,
         };
         policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
