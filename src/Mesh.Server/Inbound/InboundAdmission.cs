@@ -14,7 +14,8 @@ namespace Mesh.Server.Inbound;
 /// higher one.</para>
 /// <para>How long one waits is Facebook's variant of CoDel: <see cref="InboundConcurrencyOptions.MaxWait"/> for a burst, but a
 /// twentieth while the list has not been empty for that long. A standing queue serves nobody sooner: it only makes all late.
-/// Nobody waits beyond its own deadline either.</para>
+/// A class looks at those who come before it and at itself, so a queue of lesser ones shortens no wait above them. Nobody
+/// waits beyond its own deadline either.</para>
 /// <para>A thread that leaves looks whether somebody waits after it has given its place back, and one that begins to wait
 /// looks whether there is a place after it has put itself on the list, so one of the two sees the other.</para>
 /// </remarks>
@@ -33,12 +34,14 @@ internal sealed partial class InboundAdmission : IDisposable
     private readonly Lock _lock = new();
     private readonly LinkedList<AdmissionTicket>[] _queues;
     private readonly long _maxWait;
+
+    /// <summary>When nobody of the class or of a higher one waited last.</summary>
+    private readonly long[] _lastEmpty = new long[AdmissionClass.Count];
     private int _inFlight;
     private int _waiting;
 
     /// <summary>The highest class of those who wait.</summary>
     private volatile int _firstWaiting = AdmissionClass.Count;
-    private long _lastEmpty;
     private long _lastLog = long.MinValue;
     private long _overLimit;
 
@@ -179,10 +182,7 @@ internal sealed partial class InboundAdmission : IDisposable
         lock (_lock)
         {
             var now = ticket.Since;
-            if (_waiting == 0)
-            {
-                _lastEmpty = now;
-            }
+            NoteEmpty_NeedsLock(now);
 
             // Served for as long as others are, it would end after its deadline.
             if (left is { } time && time <= Limit.Baseline)
@@ -259,7 +259,7 @@ internal sealed partial class InboundAdmission : IDisposable
     }
 
     private bool IsTooLate_NeedsLock(AdmissionTicket ticket, long now) =>
-        now >= ticket.Deadline || now - ticket.Since >= (now - _lastEmpty > _maxWait ? _maxWait / StandingShare : _maxWait);
+        now >= ticket.Deadline || now - ticket.Since >= (now - _lastEmpty[ticket.Class] > _maxWait ? _maxWait / StandingShare : _maxWait);
 
     private void Remove_NeedsLock(AdmissionTicket ticket)
     {
@@ -272,11 +272,19 @@ internal sealed partial class InboundAdmission : IDisposable
                 _firstWaiting++;
             }
 
+            NoteEmpty_NeedsLock(_time.GetTimestamp());
             if (Interlocked.Decrement(ref _waiting) == 0)
             {
-                _lastEmpty = _time.GetTimestamp();
                 _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             }
+        }
+    }
+
+    private void NoteEmpty_NeedsLock(long now)
+    {
+        for (var admissionClass = 0; admissionClass < AdmissionClass.Count && _queues[admissionClass].Count == 0; admissionClass++)
+        {
+            _lastEmpty[admissionClass] = now;
         }
     }
 

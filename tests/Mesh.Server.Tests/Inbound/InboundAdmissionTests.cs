@@ -143,6 +143,23 @@ public sealed class InboundAdmissionTests
     }
 
     [Fact]
+    public async Task Wait_InAStandingQueueOfLowerOnes_IsAsLongAsEver()
+    {
+        using var admission = Create(4);
+        Fill(admission, 4);
+        _ = Wait(admission, s_sheddable);
+        _time.Advance(TimeSpan.FromMilliseconds(80));
+        var sheddable = Wait(admission, s_sheddable);
+        var critical = Wait(admission, s_critical);
+        _time.Advance(TimeSpan.FromMilliseconds(25));
+
+        Assert.False(await sheddable);
+        Assert.False(critical.IsCompleted);
+        admission.Leave();
+        Assert.True(await critical);
+    }
+
+    [Fact]
     public async Task Wait_DeadlineComesFirst_IsRefusedThen()
     {
         using var admission = Create(1);

@@ -198,7 +198,7 @@ public sealed class InboundDeadlineTests
     public async Task Priority_OfTheCaller_IsBelievedAsFarAsTrusted(string value, bool trusted, RequestPriority expected)
     {
         await using var mesh = await MeshApp.StartAsync(options => options.Inbound.TrustPriority = trusted);
-        mesh.App.MapGet("/priority", static () => MeshRequestContext.Current?.Priority.ToString());
+        mesh.App.MapGet("/priority", static () => (MeshRequestContext.Current?.Priority ?? RequestPriority.Default).ToString());
 
         var response = await SendAsync(mesh, "/priority", ("x-mesh-priority", value));
 
