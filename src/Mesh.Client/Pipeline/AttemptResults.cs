@@ -31,14 +31,11 @@ internal static class AttemptResults
             }
             : AttemptResult.Good;
 
-    /// <summary>
-    /// Whether how long it took tells how busy the callee is: what failed at once does not; what was given up took at least
-    /// that long.
-    /// </summary>
-    public static bool TellsTime(HttpResponseMessage? response, AttemptFailure failure) => response is null
-        ? failure is AttemptFailure.TimedOut or AttemptFailure.Cancelled
-        : (int)response.StatusCode < 400
-            && (!response.Headers.NonValidated.TryGetValues("grpc-status", out var status) || status.ToString() == "0");
+    /// <summary>Whether the callee has not served it.</summary>
+    public static bool HasFailed(HttpResponseMessage? response) =>
+        response is null
+        || (int)response.StatusCode >= 400
+        || (response.Headers.NonValidated.TryGetValues("grpc-status", out var status) && status.ToString() != "0");
 
     /// <summary>
     /// The mesh in the callee refused it for want of room. Ejecting that endpoint would give its share to others that are as

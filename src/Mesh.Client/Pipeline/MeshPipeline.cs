@@ -227,9 +227,9 @@ internal sealed class MeshPipeline
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
                 }
 
-                if (place is { Adaptive: { } adaptive } && AttemptResults.TellsTime(response, failure))
+                if (place is { Adaptive: { } adaptive })
                 {
-                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight);
+                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight, AttemptResults.HasFailed(response));
                 }
 
                 TimeSpan? pause = null;

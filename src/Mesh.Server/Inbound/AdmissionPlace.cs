@@ -5,16 +5,11 @@ internal sealed class AdmissionPlace(InboundAdmission admission, long start)
 {
     private int _hasLeft;
 
-    public void Leave(bool isSample)
+    public void Leave(bool hasFailed)
     {
         if (Interlocked.Exchange(ref _hasLeft, 1) == 0)
         {
-            if (isSample)
-            {
-                admission.Record(start);
-            }
-
-            admission.Leave();
+            admission.Leave(start, hasFailed);
         }
     }
 }

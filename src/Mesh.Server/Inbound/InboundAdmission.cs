@@ -136,6 +136,13 @@ internal sealed partial class InboundAdmission : IDisposable
         return false;
     }
 
+    /// <summary>A request has ended: tells how long it took, and gives its place back.</summary>
+    public void Leave(long start, bool hasFailed)
+    {
+        Limit.Record(start, _time.GetTimestamp(), InFlight, hasFailed);
+        Leave();
+    }
+
     /// <summary>Gives a place back, to somebody who waits if there is one.</summary>
     public void Leave()
     {
@@ -145,9 +152,6 @@ internal sealed partial class InboundAdmission : IDisposable
             Admit();
         }
     }
-
-    /// <summary>A request that has run to its end tells how long it took. Before its place is given back.</summary>
-    public void Record(long start) => Limit.Record(start, _time.GetTimestamp(), InFlight);
 
     public void Dispose() => _timer.Dispose();
 

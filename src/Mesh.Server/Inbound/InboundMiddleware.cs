@@ -105,26 +105,21 @@ internal sealed class InboundMiddleware
             context.Response.OnStarting(
                 static state =>
                 {
-                    ((AdmissionPlace)state).Leave(isSample: true);
+                    ((AdmissionPlace)state).Leave(hasFailed: false);
                     return Task.CompletedTask;
                 },
                 place);
         }
 
-        var isSample = true;
+        var hasFailed = true;
         try
         {
             await RunAsync(context, request);
-            isSample = TellsTime(context, request);
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            isSample = false;
-            throw;
+            hasFailed = HasFailed(context, request);
         }
         finally
         {
-            place.Leave(isSample);
+            place.Leave(hasFailed);
         }
     }
 
@@ -137,12 +132,10 @@ internal sealed class InboundMiddleware
         return Refusal.AnswerAsync(context, refusal);
     }
 
-    /// <summary>
-    /// What fails at once tells nothing of how long serving takes. What was cancelled does: it took at least that long.
-    /// </summary>
-    private static bool TellsTime(HttpContext context, MeshRequestContext? request) =>
-        (context.Response.StatusCode < 400
-            && (!context.Response.Headers.TryGetValue("grpc-status", out var status) || status == "0"))
+    /// <summary>Or nobody waits for it any more: then it ended sooner than if it had been served.</summary>
+    private static bool HasFailed(HttpContext context, MeshRequestContext? request) =>
+        context.Response.StatusCode >= 400
+        || (context.Response.Headers.TryGetValue("grpc-status", out var status) && status != "0")
         || context.RequestAborted.IsCancellationRequested
         || request is { HasExpired: true };
 

@@ -15,7 +15,8 @@ namespace Mesh.Discovery.Runtime.Resilience;
 /// Only under lasting pressure the limit is halved now and then for one window, which shows the truth if it was up to twice
 /// too high, and is repeated while it shows something.</item>
 /// <item>A cut is an experiment as well. What waited for each other gets faster by it; if it does not, the requests themselves
-/// have become slower, so the baseline was wrong, and the limit returns to what it was.</item>
+/// have become slower, so the baseline was wrong, and the limit returns to what it was. That is not concluded from requests that
+/// were given up: they all take as long as their callers wait, under any limit.</item>
 /// <item>The limit moves only while it matters: when at least half of it was in use. It doubles until it has been too high
 /// once.</item>
 /// <item>After a cut only requests count that began after it; else slow ones would cause a second cut for the same reason.</item>
@@ -34,6 +35,9 @@ internal sealed class AdaptiveLimit
     /// <summary>Envoy: requests may take that much longer than the baseline.</summary>
     public const double Buffer = 1.25;
 
+    /// <summary>With a larger share of requests that failed or were given up, how long they took is only a lower bound.</summary>
+    public const double MaxCensored = 0.05;
+
     /// <summary>Under lasting pressure the baseline is looked for that often, give or take 15 %, so that a fleet does not do it in step.</summary>
     public static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(10);
 
@@ -47,6 +51,7 @@ internal sealed class AdaptiveLimit
     private volatile AdaptiveConcurrencyConfig _settings;
     private volatile int _value;
     private long _samples;
+    private int _failed;
     private int _peak;
     private long _windowStart;
 
@@ -62,7 +67,8 @@ internal sealed class AdaptiveLimit
     private bool _isProbing;
     private double _limitBeforeProbe;
     private long _nextProbe;
-    private (double Limit, double Latency)? _descent;
+    private bool _isCensored;
+    private (double Limit, double Latency, bool IsCensored)? _descent;
 
     public AdaptiveLimit(AdaptiveConcurrencyConfig settings, TimeProvider time, IRandomSource random)
     {
@@ -93,15 +99,21 @@ internal sealed class AdaptiveLimit
     /// <summary>How long requests took in the last window.</summary>
     public TimeSpan Latency => ToTime(Volatile.Read(ref _latency));
 
-    /// <summary>A request has ended: served, or cancelled since it took too long; not if it failed at once.</summary>
+    /// <summary>A request has ended.</summary>
     /// <param name="start">When it was let in.</param>
     /// <param name="now">When it ended.</param>
     /// <param name="inFlight">How many there were, itself included.</param>
-    public void Record(long start, long now, int inFlight)
+    /// <param name="hasFailed">Whether it failed or was given up: if quickly, that tells nothing; else it took at least that long.</param>
+    public void Record(long start, long now, int inFlight, bool hasFailed = false)
     {
-        if (start < Volatile.Read(ref _since))
+        if (start < Volatile.Read(ref _since) || (hasFailed && now - start <= Volatile.Read(ref _baseline) * Buffer))
         {
             return;
+        }
+
+        if (hasFailed)
+        {
+            Interlocked.Increment(ref _failed);
         }
 
         if (inFlight > Volatile.Read(ref _peak))
@@ -125,6 +137,7 @@ internal sealed class AdaptiveLimit
     {
         var samples = Interlocked.Exchange(ref _samples, 0);
         var peak = Interlocked.Exchange(ref _peak, 0);
+        var failed = Interlocked.Exchange(ref _failed, 0);
         Volatile.Write(ref _windowStart, now);
         var count = samples >> SumBits;
         if (count < MinSamples)
@@ -136,6 +149,7 @@ internal sealed class AdaptiveLimit
         var settings = _settings;
         _limit = Math.Clamp(_limit, settings.MinLimit, settings.MaxLimit);
         var latency = Math.Pow(2, (samples & (One - 1)) / Precision / count);
+        _isCensored = failed > count * MaxCensored;
         if (_isProbing)
         {
             EndProbe(latency, now);
@@ -202,7 +216,7 @@ internal sealed class AdaptiveLimit
         if (!isFree && _descent is { } before && _limit <= before.Limit * 0.7)
         {
             // Half way, on a logarithmic scale, between getting faster with the limit and not at all.
-            if (latency > before.Latency * Math.Sqrt(_limit / before.Limit))
+            if (!before.IsCensored && !_isCensored && latency > before.Latency * Math.Sqrt(_limit / before.Limit))
             {
                 Volatile.Write(ref _baseline, latency);
                 _limit = before.Limit;
@@ -211,7 +225,7 @@ internal sealed class AdaptiveLimit
                 return;
             }
 
-            _descent = (_limit, latency);
+            _descent = (_limit, latency, _isCensored);
         }
 
         var gradient = Math.Min(1, Buffer * _baseline / latency);
@@ -228,7 +242,7 @@ internal sealed class AdaptiveLimit
             : (_limit * Math.Max(0.5, gradient)) + Math.Sqrt(_limit);
         if (limit < _limit)
         {
-            _descent ??= (_limit, latency);
+            _descent ??= (_limit, latency, _isCensored);
             if (limit < _limit * 0.9)
             {
                 Volatile.Write(ref _since, now);
@@ -255,7 +269,10 @@ internal sealed class AdaptiveLimit
             PlanProbe(now);
         }
 
-        Volatile.Write(ref _baseline, latency < baseline ? latency : baseline + ((latency - baseline) * 0.5));
+        if (latency < baseline || !_isCensored)
+        {
+            Volatile.Write(ref _baseline, latency < baseline ? latency : baseline + ((latency - baseline) * 0.5));
+        }
     }
 
     private void PlanProbe(long now) => _nextProbe = now + (long)(ToTicks(ProbeInterval) * (0.85 + (0.3 * _random.NextDouble())));

@@ -25,7 +25,7 @@ public sealed class AdaptiveLimitTests
         simulation.Run(Math.Max(20, seconds * 300));
 
         Assert.True(simulation.Goodput >= 0.85 * capacity, $"goodput {simulation.Goodput} of {capacity}, limit {simulation.Limit.Value}");
-        Assert.InRange(simulation.HighestLimit, workers, (workers * 3) + 10);
+        Assert.InRange(simulation.HighestLimit, workers, (workers * 3) + 16);
     }
 
     [Theory]
@@ -99,6 +99,28 @@ public sealed class AdaptiveLimitTests
         simulation.Run(20);
 
         Assert.InRange(simulation.Limit.Value, 10, 60);
+    }
+
+    /// <summary>The limit is high when the overload comes, so all requests take as long as their callers wait, under any limit.</summary>
+    [Theory]
+    [InlineData(400)]
+    [InlineData(150)]
+    [InlineData(100)]
+    public void Value_CallersGiveUp_FindsTheServiceAllTheSame(int limit)
+    {
+        var simulation = new LimitSimulation(new AdaptiveConcurrencyConfig { MinLimit = limit })
+        {
+            Seconds = static _ => 0.04, Sigma = 0.05, Timeout = 0.25, CallersLeave = true, Rate = 200,
+        };
+        simulation.Run(20);
+        simulation.Rate = 800;
+        simulation.Run(1);
+
+        simulation.Limit.Settings = new AdaptiveConcurrencyConfig();
+        simulation.Run(10);
+        simulation.Run(20);
+
+        Assert.True(simulation.Goodput > 0.85 * 400, $"goodput {simulation.Goodput}, limit {simulation.Limit.Value}, {simulation.Limit.Baseline}");
     }
 
     [Theory]

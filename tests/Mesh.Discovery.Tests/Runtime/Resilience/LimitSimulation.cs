@@ -17,7 +17,7 @@ internal sealed class LimitSimulation : TimeProvider
     private int _busy;
 
     public LimitSimulation(AdaptiveConcurrencyConfig? settings = null) =>
-        Limit = new AdaptiveLimit(settings ?? new AdaptiveConcurrencyConfig(), this, SystemRandomSource.Instance);
+        Limit = new AdaptiveLimit(settings ?? new AdaptiveConcurrencyConfig(), this, new HalfRandom());
 
     public AdaptiveLimit Limit { get; }
 
@@ -31,10 +31,13 @@ internal sealed class LimitSimulation : TimeProvider
     public double Sigma { get; init; } = 0.5;
 
     /// <summary>Calls per second.</summary>
-    public required double Rate { get; init; }
+    public required double Rate { get; set; }
 
     /// <summary>How long callers wait.</summary>
     public double Timeout { get; init; } = 0.1;
+
+    /// <summary>Whether callers that have waited long enough leave the queue.</summary>
+    public bool CallersLeave { get; init; }
 
     /// <summary>Calls since the last reset, those refused, and those answered in time.</summary>
     public (int Calls, int Refused, int Good) Counts { get; private set; }
@@ -81,12 +84,17 @@ internal sealed class LimitSimulation : TimeProvider
             else
             {
                 _busy--;
-                Limit.Record((long)(started * TimestampFrequency), GetTimestamp(), _inFlight--);
+                End(started);
                 Counts = (Counts.Calls, Counts.Refused, Counts.Good + (_now - started <= Timeout ? 1 : 0));
             }
 
             LowestLimit = Math.Min(LowestLimit, Limit.Value);
             HighestLimit = Math.Max(HighestLimit, Limit.Value);
+            while (CallersLeave && _waiting.TryPeek(out var oldest) && _now - oldest > Timeout)
+            {
+                End(_waiting.Dequeue());
+            }
+
             while (_busy < Workers(_now) && _waiting.TryDequeue(out var first))
             {
                 _busy++;
@@ -98,6 +106,9 @@ internal sealed class LimitSimulation : TimeProvider
         Goodput = Counts.Good / seconds;
     }
 
+    private void End(double started) =>
+        Limit.Record((long)(started * TimestampFrequency), GetTimestamp(), _inFlight--, CallersLeave && _now - started > Timeout);
+
     private void Plan(double after, bool isArrival, double started) => _events.Enqueue((isArrival, started), (_now + after, _order++));
 
     /// <summary>Log-normal with the wanted mean.</summary>
@@ -105,5 +116,12 @@ internal sealed class LimitSimulation : TimeProvider
     {
         var normal = Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
         return Seconds(_now) * Math.Exp((Sigma * normal) - (Sigma * Sigma / 2));
+    }
+
+    private sealed class HalfRandom : IRandomSource
+    {
+        public int Next(int exclusiveMax) => exclusiveMax / 2;
+
+        public double NextDouble() => 0.5;
     }
 }
