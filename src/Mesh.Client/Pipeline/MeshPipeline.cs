@@ -25,7 +25,7 @@ namespace Mesh.Client.Pipeline;
 /// <item>mirrors: once for each logical request, of the request as the route sends it;</item>
 /// <item>limits of the destination: a place is taken once, and held through retries until the body is read;</item>
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
-/// <item>load balancer pick, away from endpoints that were tried;</item>
+/// <item>load balancer pick, away from endpoints that were tried, and from a whole locality if all of it was;</item>
 /// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
 /// <item>outcome of the attempt: to the balancer and the outlier detector, before anybody decides about another one;</item>
 /// <item>transport: the endpoint's own connections.</item>
@@ -200,7 +200,7 @@ internal sealed partial class MeshPipeline
                     place = Enter(view, destination, original, lastError);
                 }
 
-                var picker = _pickers.Get(view);
+                var picker = _pickers.Get(tried.Length == 0 ? view : view.ForRetry(tried));
                 if (attempt == 0)
                 {
                     destination.Retries.Deposit(attemptStart);
@@ -436,7 +436,7 @@ internal sealed partial class MeshPipeline
         HttpRequestMessage request, DestinationState destination, EndpointState endpoint, AttemptFailure failure, int attempt,
         TimeSpan total, long start, DestinationView view, ref Retry? retry, out TimeSpan pause)
     {
-        pause = failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length
+        pause = failure == AttemptFailure.Unsent && (attempt + 1 < view.Endpoints.Length || view.Next is not null)
             ? TimeSpan.Zero
             : RetryDecision.Backoff(attempt + 1, _random.NextDouble());
         if (failure != AttemptFailure.Unsent && !RetryDecision.CanReplay(request.Content, ReplayCap))

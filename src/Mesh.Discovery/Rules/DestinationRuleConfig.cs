@@ -50,7 +50,7 @@ internal sealed record TrafficPolicyConfig
     }
 }
 
-/// <summary>How an endpoint is chosen (Istio: LoadBalancerSettings). Exactly one of the two is given.</summary>
+/// <summary>How an endpoint is chosen (Istio: LoadBalancerSettings). At most one of the first two is given.</summary>
 internal sealed record LoadBalancerConfig
 {
     public required SourceLocation Location { get; init; }
@@ -58,6 +58,10 @@ internal sealed record LoadBalancerConfig
     /// <summary>The name of a policy: Istio's, ours, or a custom one's. Deprecated spellings are already replaced.</summary>
     public string? Simple { get; init; }
     public ConsistentHashConfig? ConsistentHash { get; init; }
+    public LocalityLbConfig? LocalityLbSetting { get; init; }
+    public WarmupConfig? Warmup { get; init; }
+    public ZoneAwareConfig? ZoneAware { get; init; }
+    public ApertureConfig? Aperture { get; init; }
 }
 
 /// <summary>Sends like requests to one endpoint (Istio: ConsistentHashLB). Exactly one key is given.</summary>

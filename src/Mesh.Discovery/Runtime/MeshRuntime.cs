@@ -3,6 +3,7 @@ using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Consul;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Balancing;
 using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.Logging;
 
@@ -50,6 +51,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private readonly HashSet<string> _entryHosts = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _unsynced;
     private readonly HashSet<string> _unread;
+    private readonly BalancingContext _balancing;
+    private readonly ServiceName _ownService;
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> _watches = [];
@@ -57,6 +60,10 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private IReadOnlyList<RuleIssue> _reported = [];
     private long _revision;
     private long _syncAsked;
+    private EndpointState[]? _peers;
+    private string? _ownAddress;
+    private Task _followPeers = Task.CompletedTask;
+    private bool _saidNoPeers;
     private Task? _start;
     private bool _hasRules;
 
@@ -104,6 +111,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         var meter = meters.Create(MeterName);
         _rejected = meter.CreateCounter<long>(
             "mesh.config.rejected", "{change}", "Changes of the rules that were refused, wholly or in part.");
+        _ownService = new ServiceName(options.Service, options.Namespace);
+        _ownAddress = options.Advertise?.Authority;
+        _balancing = new BalancingContext(
+            options.Locality, new Labels(options.Labels), options.Outbound.LocalityLbSetting,
+            $"{Environment.MachineName}/{Environment.ProcessId}/{options.Advertise?.Authority}", PeersWanted);
         Resilience = new ResilienceContext(
             time, random, new ResilienceEvents(meter, logger), options.Outbound.OutlierDetection, options.Outbound.RetryBudget);
     }
@@ -279,6 +291,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         // Whatever it throws has been told to those who wait for it.
         await (start ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_watches).ConfigureAwait(false);
+        await _followPeers.ConfigureAwait(false);
         foreach (var service in _services.Values)
         {
             service.Stop();
@@ -496,6 +509,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _entryHosts.UnionWith(entries.Keys);
         named.UnionWith(entries.Keys);
         Forget(named);
+        UpdatePeers();
     }
 
     /// <summary>A host that nobody but former rules knew is unknown again.</summary>
@@ -553,7 +567,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         if (!_services.TryGetValue(name.Host, out var service))
         {
             var known = name.IsExternal ? ServiceName.Literal(name.Host) : name;
-            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, Resilience, _defaultFault)
+            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, Resilience, _defaultFault, _balancing)
             {
                 IsFollowed = !FollowsOnDemand,
             };
@@ -603,6 +617,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             var service = GetService(name);
             service.IsInCatalog |= endpoints.Count > 0;
             service.SetEndpoints(catalog, endpoints);
+            UpdatePeers();
 
             // Before the first full view nobody is served from this catalog's new services, so one publication at its
             // end is enough, however many there are.
@@ -627,6 +642,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
                 }
             }
 
+            UpdatePeers();
             if (_unsynced.Remove(catalog))
             {
                 Publish();
@@ -644,7 +660,73 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             if (_hasRules && _unread.Count == 0 && _unsynced.Count == 0)
             {
                 _synced.TrySetResult();
+                SayIfAlone();
             }
+        }
+    }
+
+    /// <summary>Under this address the process is registered, now that its server listens.</summary>
+    public void SetOwnAddress(Uri address)
+    {
+        lock (_lock)
+        {
+            _ownAddress = address.Authority;
+            _peers = null;
+            UpdatePeers();
+        }
+    }
+
+    /// <summary>Something depends on the instances of the own service. Called with locks held, so all it needs comes later.</summary>
+    private void PeersWanted(BalancingContext context)
+    {
+        using (ExecutionContext.SuppressFlow())
+        {
+            _followPeers = Task.Run(FollowPeersAsync);
+        }
+    }
+
+    private async Task FollowPeersAsync()
+    {
+        try
+        {
+            await FollowAsync(_ownService, _stop.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            SayIfAlone();
+        }
+    }
+
+    private void UpdatePeers()
+    {
+        var peers = _services.TryGetValue(_ownService.Host, out var own) ? own.Endpoints : [];
+        if (ReferenceEquals(peers, _peers))
+        {
+            return;
+        }
+
+        _peers = peers;
+        if (_balancing.SetPeers(peers.Select(static state => state.Endpoint), _ownAddress)
+            && _balancing.WantsPeers)
+        {
+            foreach (var service in _services.Values)
+            {
+                service.RenewForPeers();
+            }
+        }
+    }
+
+    private void SayIfAlone()
+    {
+        if (_balancing.WantsPeers && !_saidNoPeers && _synced.Task.IsCompleted && _peers is not { Length: > 0 })
+        {
+            _saidNoPeers = true;
+            Log.NoPeers(_logger, _ownService);
         }
     }
 

@@ -128,11 +128,24 @@ internal static class DestinationReader
             Location = balancer.Location,
             Simple = simple,
             ConsistentHash = hash is null ? null : ConsistentHash(hash),
+            LocalityLbSetting = balancer.ObjectOrEmpty("localityLbSetting") is { } locality ? LocalityLbReader.Read(locality) : null,
+            Warmup = WarmupReader.Read(balancer),
+            ZoneAware = FleetReader.ZoneAware(balancer.ObjectOrEmpty("zoneAware")),
+            Aperture = FleetReader.Aperture(balancer.ObjectOrEmpty("aperture")),
         };
-        balancer.NotSupported("localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs");
+        balancer.NotSupported("zoneAwareLbSetting");
         balancer.Done();
         balancer.AtMostOne("simple", "consistentHash");
-        return result is { Simple: null, ConsistentHash: null } ? null : result;
+
+        // All callers must agree on whom a key belongs to, which they cannot if each sees other endpoints.
+        balancer.AtMostOne("consistentHash", "zoneAware");
+        balancer.AtMostOne("consistentHash", "aperture");
+        if (result is { ZoneAware.Enabled: true, LocalityLbSetting: { Enabled: not false } })
+        {
+            balancer.AtMostOne("localityLbSetting", "zoneAware");
+        }
+
+        return result == new LoadBalancerConfig { Location = result.Location } ? null : result;
     }
 
     /// <summary>Any name may be that of a policy registered in code; only the compiler knows them.</summary>
