@@ -40,7 +40,8 @@ internal static class ConfigurationSamples
                 "SplitExternalLocalOriginErrors": true, "Interval": "5s", "BaseEjectionTime": "20s", "MaxEjectionTime": "2m",
                 "MaxEjectionTimeJitter": "1s", "MaxEjectionPercent": 50, "MinHealthPercent": 40, "SuccessRateStdevFactor": 1900,
                 "SuccessRateMinimumHosts": 4, "SuccessRateRequestVolume": 50, "FailurePercentageThreshold": 80,
-                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 }
+                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 },
+              "LocalityLbSetting": { "Enabled": true, "Failover": [ { "From": "eu", "To": "us" } ], "FailoverPriority": [ "version", "rack=7" ] }
             },
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Access": "Any" },
@@ -90,7 +91,9 @@ internal static class ConfigurationSamples
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
                 "RetryBudget": { "Percent": 10 },
-                "LoadBalancer": { "Simple": "LEAST_REQUEST" } },
+                "LoadBalancer": { "Simple": "LEAST_REQUEST",
+                  "LocalityLbSetting": { "Distribute": [ { "From": "eu/eu-1/*", "To": { "eu/*": 80, "us": 20 } } ] },
+                  "Warmup": { "Duration": "30s", "MinimumPercent": 5, "Aggression": 1.5 }, "Aperture": { "Size": 20 } } },
               "orders": { "ConnectionPool": {
                 "Tcp": { "MaxConnections": 20, "ConnectTimeout": "1s" },
                 "Http": { "Http2MaxRequests": 100, "Http1MaxPendingRequests": 10, "MaxRetries": 3, "IdleTimeout": "30s", "MaxRequestsPerConnection": 1 } } },
@@ -98,7 +101,8 @@ internal static class ConfigurationSamples
                 "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
               "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
-              "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } }
+              "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } },
+              "c": { "LoadBalancer": { "ZoneAware": { "Enabled": true, "MinClusterSize": 4 } } }
             }
         } }
         """;
