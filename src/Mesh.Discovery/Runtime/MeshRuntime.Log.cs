@@ -23,6 +23,6 @@ internal sealed partial class MeshRuntime
         public static partial void CatalogSynced(ILogger logger, string catalog, int services);
 
         [LoggerMessage(106, LogLevel.Information, "No catalog knows instances of {Service}, which this process is one of. Until one does, ZoneAware has no effect and Aperture places the process by its id.")]
-        public static partial void NoPeers(ILogger logger, ServiceName service);
+        public static partial void NoPeers(ILogger logger, string service);
     }
 }

@@ -52,7 +52,6 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private readonly HashSet<string> _unsynced;
     private readonly HashSet<string> _unread;
     private readonly BalancingContext _balancing;
-    private readonly ServiceName _ownService;
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> _watches = [];
@@ -60,10 +59,6 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private IReadOnlyList<RuleIssue> _reported = [];
     private long _revision;
     private long _syncAsked;
-    private EndpointState[]? _peers;
-    private string? _ownAddress;
-    private Task _followPeers = Task.CompletedTask;
-    private bool _saidNoPeers;
     private Task? _start;
     private bool _hasRules;
 
@@ -111,7 +106,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         var meter = meters.Create(MeterName);
         _rejected = meter.CreateCounter<long>(
             "mesh.config.rejected", "{change}", "Changes of the rules that were refused, wholly or in part.");
-        _ownService = new ServiceName(options.Service, options.Namespace);
+        _ownService = options.Service.Length > 0 ? new ServiceName(options.Service, options.Namespace) : null;
         _ownAddress = options.Advertise?.Authority;
         _balancing = new BalancingContext(
             options.Locality, new Labels(options.Labels), options.Outbound.LocalityLbSetting,
@@ -662,71 +657,6 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
                 _synced.TrySetResult();
                 SayIfAlone();
             }
-        }
-    }
-
-    /// <summary>Under this address the process is registered, now that its server listens.</summary>
-    public void SetOwnAddress(Uri address)
-    {
-        lock (_lock)
-        {
-            _ownAddress = address.Authority;
-            _peers = null;
-            UpdatePeers();
-        }
-    }
-
-    /// <summary>Something depends on the instances of the own service. Called with locks held, so all it needs comes later.</summary>
-    private void PeersWanted(BalancingContext context)
-    {
-        using (ExecutionContext.SuppressFlow())
-        {
-            _followPeers = Task.Run(FollowPeersAsync);
-        }
-    }
-
-    private async Task FollowPeersAsync()
-    {
-        try
-        {
-            await FollowAsync(_ownService, _stop.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-            return;
-        }
-
-        lock (_lock)
-        {
-            SayIfAlone();
-        }
-    }
-
-    private void UpdatePeers()
-    {
-        var peers = _services.TryGetValue(_ownService.Host, out var own) ? own.Endpoints : [];
-        if (ReferenceEquals(peers, _peers))
-        {
-            return;
-        }
-
-        _peers = peers;
-        if (_balancing.SetPeers(peers.Select(static state => state.Endpoint), _ownAddress)
-            && _balancing.WantsPeers)
-        {
-            foreach (var service in _services.Values)
-            {
-                service.RenewForPeers();
-            }
-        }
-    }
-
-    private void SayIfAlone()
-    {
-        if (_balancing.WantsPeers && !_saidNoPeers && _synced.Task.IsCompleted && _peers is not { Length: > 0 })
-        {
-            _saidNoPeers = true;
-            Log.NoPeers(_logger, _ownService);
         }
     }
 

@@ -184,11 +184,12 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Subset = state.Key.Subset,
             Port = state.Key.Port,
             LoadBalancer = view.LoadBalancer is not { } balancer ? null
-                : balancer.Simple ?? (balancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
+                : balancer.Simple ?? (balancer.ConsistentHash is not { } hash ? null : hash.Maglev ? "MAGLEV" : "RING_HASH"),
             Endpoints = [.. view.Endpoints.Select(static endpoint => endpoint.Id)],
             IsPanicking = view.IsPanicking ? true : null,
             Ejected = view.Detector is not { } detector ? null
                 : [.. detector.Describe().Select(static e => new EjectionReport(e.Endpoint.Id, Math.Round(e.Left.TotalSeconds, 1), e.Ejections))],
+            Balance = BalanceReport.Of(view),
             Limits = Limits(state, view),
             RetryBudget = state.KnownRetries is { } retries ? Describe(retries, state.Service.Resilience.Time) : null,
         };

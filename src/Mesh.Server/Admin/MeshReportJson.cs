@@ -155,6 +155,9 @@ internal sealed record DestinationReport
     /// <summary>Endpoints that are ejected now; absent where no outliers are detected.</summary>
     public IReadOnlyList<EjectionReport>? Ejected { get; init; }
 
+    /// <summary>How traffic is shared out, if the weights of endpoints do not say all.</summary>
+    public BalanceReport? Balance { get; init; }
+
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }
 
