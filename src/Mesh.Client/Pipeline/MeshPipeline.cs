@@ -436,7 +436,7 @@ internal sealed partial class MeshPipeline
         HttpRequestMessage request, DestinationState destination, EndpointState endpoint, AttemptFailure failure, int attempt,
         TimeSpan total, long start, DestinationView view, ref Retry? retry, out TimeSpan pause)
     {
-        pause = failure == AttemptFailure.Unsent && (attempt + 1 < view.Endpoints.Length || view.Next is not null)
+        pause = failure == AttemptFailure.Unsent && attempt + 1 < view.Endpoints.Length + (view.Next?.Endpoints.Length ?? 0)
             ? TimeSpan.Zero
             : RetryDecision.Backoff(attempt + 1, _random.NextDouble());
         if (failure != AttemptFailure.Unsent && !RetryDecision.CanReplay(request.Content, ReplayCap))

@@ -66,7 +66,8 @@ internal sealed record BalanceSettings
         }
         else if (isOn && locality.Distribute.Count > 0)
         {
-            targets = locality.Distribute.FirstOrDefault(entry => LocalityPattern.Matches(entry.From, context.Locality))?.To;
+            targets = locality.Distribute
+                .FirstOrDefault(entry => LocalityPattern.Matches(entry.From, context.Locality))?.To;
             mode = targets is null ? BalanceMode.None : BalanceMode.Distribute;
         }
         else if (isOn && (detectsOutliers || locality.Enabled == true)

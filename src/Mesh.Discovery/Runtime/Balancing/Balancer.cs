@@ -18,7 +18,8 @@ internal static class Balancer
     /// <param name="isPanicking">
     /// Whether health is ignored: all that are usable are used, wherever they are (Envoy), but only where they may be.
     /// </param>
-    public static Balance Weigh(IReadOnlyList<BalanceCandidate> candidates, BalanceSettings? settings, bool isPanicking = false)
+    public static Balance Weigh(
+        IReadOnlyList<BalanceCandidate> candidates, BalanceSettings? settings, bool isPanicking = false)
     {
         var mode = settings?.Mode ?? BalanceMode.None;
         if (isPanicking && mode != BalanceMode.Distribute)
@@ -55,7 +56,9 @@ internal static class Balancer
             var total = 0.0;
             foreach (var index in group.Members)
             {
-                weights[index] = candidates[index].IsUsable ? weighsNothing ? 1 : Math.Max(0, candidates[index].Endpoint.Weight) : 0;
+                weights[index] = !candidates[index].IsUsable ? 0
+                    : weighsNothing ? 1
+                    : Math.Max(0, candidates[index].Endpoint.Weight);
             }
 
             if (settings?.ApertureSize is { } size && !isPanicking)
@@ -98,18 +101,19 @@ internal static class Balancer
             return
             [
                 .. settings!.Targets.Keys.Select(pattern => Collect(
-                    new BalanceGroup(pattern), candidates, (_, endpoint) => LocalityPattern.Matches(pattern, endpoint.Locality))),
+                    new BalanceGroup(pattern), candidates,
+                    (_, endpoint) => LocalityPattern.Matches(pattern, endpoint.Locality))),
             ];
         }
 
         if (mode == BalanceMode.ZoneAware)
         {
-            var zones = candidates.Select(static candidate => ZoneOf(candidate.Endpoint.Locality)).Distinct()
-                .OrderBy(zone => zone == ZoneOf(settings!.Locality) ? 0 : 1).ThenBy(static zone => zone, StringComparer.Ordinal);
+            var own = ZoneOf(settings!.Locality);
+            var zones = candidates.Select(static candidate => ZoneOf(candidate.Endpoint.Locality)).ToArray();
             return
             [
-                .. zones.Select(zone => Collect(
-                    new BalanceGroup(zone), candidates, (_, endpoint) => ZoneOf(endpoint.Locality) == zone)),
+                .. zones.Distinct().OrderBy(zone => zone == own ? 0 : 1).ThenBy(static zone => zone, StringComparer.Ordinal)
+                    .Select(zone => Collect(new BalanceGroup(zone), candidates, (index, _) => zones[index] == zone)),
             ];
         }
 
@@ -194,15 +198,15 @@ internal static class Balancer
     /// Envoy: if the own zone's part of the endpoints is no less than its part of the callers, it serves them alone; else it
     /// serves as many as make load even, and zones with endpoints to spare serve the others.
     /// </summary>
-    private static void ShareByZone(IReadOnlyList<BalanceCandidate> candidates, List<BalanceGroup> groups, BalanceSettings settings)
+    private static void ShareByZone(
+        IReadOnlyList<BalanceCandidate> candidates, List<BalanceGroup> groups, BalanceSettings settings)
     {
         var own = ZoneOf(settings.Locality);
-        var callers = settings.Peers.Count;
-        var ownCallers = callers > 0 ? settings.Peers.CountOf(peer => ZoneOf(peer.Locality) == own) / (double)callers : 0;
+        var callers = settings.Peers.CountBy(static peer => ZoneOf(peer.Locality));
         var weights = groups.ConvertAll(group => group.Members.Sum(index =>
             candidates[index].IsUsable ? (double)Math.Max(0, candidates[index].Endpoint.Weight) : 0));
         var total = weights.Sum();
-        if (ownCallers <= 0 || total <= 0 || candidates.Count < settings.MinClusterSize)
+        if (PartOfCallers(own) <= 0 || total <= 0 || candidates.Count < settings.MinClusterSize)
         {
             Merge(groups);
             return;
@@ -215,12 +219,12 @@ internal static class Balancer
             var part = weights[i] / total;
             if (groups[i].Name == own)
             {
-                stays = Math.Min(1, part / ownCallers);
+                stays = Math.Min(1, part / PartOfCallers(own));
                 groups[i].Share = stays;
             }
             else
             {
-                spare[i] = Math.Max(0, part - (settings.Peers.CountOf(peer => ZoneOf(peer.Locality) == groups[i].Name) / (double)callers));
+                spare[i] = Math.Max(0, part - PartOfCallers(groups[i].Name));
             }
         }
 
@@ -229,6 +233,8 @@ internal static class Balancer
         {
             groups[i].Share += allSpare > 0 ? (1 - stays) * spare[i] / allSpare : 0;
         }
+
+        double PartOfCallers(string zone) => callers.GetValueOrDefault(zone) / (double)Math.Max(1, settings.Peers.Count);
     }
 
     private static void Merge(List<BalanceGroup> groups)

@@ -1,6 +1,8 @@
 namespace Mesh.Discovery.Runtime.Balancing;
 
-/// <summary>Istio's localities in rules: <c>region/zone/subzone</c>, where <c>*</c> or nothing stands for all that is narrower.</summary>
+/// <summary>
+/// Istio's localities in rules: <c>region/zone/subzone</c>, where <c>*</c> or nothing stands for all that is narrower.
+/// </summary>
 internal static class LocalityPattern
 {
     public const string Allowed = "region, region/zone or region/zone/subzone, where the last part may be *, or * alone";
@@ -9,7 +11,8 @@ internal static class LocalityPattern
     {
         var parts = pattern.Split('/');
         return parts.Length <= 3 && parts.All(static part => part.Length > 0)
-            && !parts.Take(parts.Length - 1).Any(static part => part.Contains('*')) && (parts[^1] == "*" || !parts[^1].Contains('*'));
+            && !parts.Take(parts.Length - 1).Any(static part => part.Contains('*'))
+            && (parts[^1] == "*" || !parts[^1].Contains('*'));
     }
 
     public static bool Matches(string pattern, Locality locality)

@@ -26,8 +26,9 @@ internal sealed class Peers
 
     public int Count => _peers.Length;
 
-    /// <summary>How many fulfil a condition.</summary>
-    public int CountOf(Func<Endpoint, bool> condition) => _peers.Count(condition);
+    /// <summary>How many have the same of something.</summary>
+    public Dictionary<string, int> CountBy(Func<Endpoint, string> key) =>
+        _peers.CountBy(key, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
 
     /// <summary>
     /// The caller's number among those that fulfil a condition, and how many these are. A caller that is none of them

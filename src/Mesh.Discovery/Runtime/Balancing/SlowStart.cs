@@ -36,7 +36,9 @@ internal sealed class SlowStart
     /// <summary>How much of its weight counts after a time (Envoy's formula).</summary>
     public static double Warmth(TimeSpan age, WarmupConfig settings) => age >= settings.Duration
         ? 1
-        : Math.Max(Math.Max(Least, settings.MinimumPercent / 100), Math.Pow(Math.Max(0, age / settings.Duration), 1 / settings.Aggression));
+        : Math.Max(
+            Math.Max(Least, settings.MinimumPercent / 100),
+            Math.Pow(Math.Max(0, age / settings.Duration), 1 / settings.Aggression));
 
     /// <summary>Takes the endpoints that are healthy for their catalog, and sets the timer if one of them is new.</summary>
     public void Update_NeedsLock(List<EndpointState> healthy)

@@ -1,6 +1,6 @@
 namespace Mesh.Discovery.Runtime.Balancing;
 
-/// <summary>What balancing makes of a destination's endpoints: who takes its traffic, with which weight, and who stands by.</summary>
+/// <summary>What balancing makes of a destination's endpoints: who takes traffic, with which weight, and who stands by.</summary>
 internal sealed class ViewBalance
 {
     private ViewBalance(Balance balance, EndpointState[] endpoints)
