@@ -16,8 +16,6 @@ internal sealed record BalanceReport
     /// <summary>How many instances of the own service are known; absent if it does not matter.</summary>
     public int? Peers { get; init; }
 
-    public WarmupReport? Warmup { get; init; }
-
     /// <summary>In order of preference where there is one.</summary>
     public required IReadOnlyList<BalanceGroupReport> Groups { get; init; }
 
@@ -34,7 +32,6 @@ internal sealed record BalanceReport
         },
         ApertureSize = balance.Balance.Settings?.ApertureSize,
         Peers = balance.Balance.Settings is { UsesPeers: true } settings ? settings.Peers.Count : null,
-        Warmup = view.LoadBalancer?.Warmup is { } warmup ? Describe(warmup) : null,
         Groups = [.. balance.Balance.Groups.Select(static group =>
             new BalanceGroupReport(group.Name, Percent(group.Share), group.Usable, group.Members.Count))],
         Endpoints = [.. balance.Endpoints.Select((endpoint, i) => new BalanceShareReport(
@@ -44,12 +41,16 @@ internal sealed record BalanceReport
         })],
     };
 
-    private static WarmupReport Describe(WarmupConfig warmup) => new(warmup.Duration, warmup.MinimumPercent, warmup.Aggression);
-
     private static double Percent(double part) => Math.Round(part * 100, 3);
 }
 
-internal sealed record WarmupReport(TimeSpan Duration, double MinimumPercent, double Aggression);
+/// <summary>How newcomers warm up, if they do.</summary>
+internal sealed record WarmupReport(TimeSpan Duration, double MinimumPercent, double Aggression)
+{
+    public static WarmupReport? Of(LoadBalancerConfig? balancer) => balancer is { Warmup: { } warmup, ConsistentHash: null }
+        ? new WarmupReport(warmup.Duration, warmup.MinimumPercent, warmup.Aggression)
+        : null;
+}
 
 /// <param name="Name">A priority, the localities of one pattern, a zone, or all.</param>
 /// <param name="Percent">Its part of the traffic.</param>

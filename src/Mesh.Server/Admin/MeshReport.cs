@@ -190,6 +190,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Ejected = view.Detector is not { } detector ? null
                 : [.. detector.Describe().Select(static e => new EjectionReport(e.Endpoint.Id, Math.Round(e.Left.TotalSeconds, 1), e.Ejections))],
             Balance = BalanceReport.Of(view),
+            Warmup = WarmupReport.Of(view.LoadBalancer),
             Limits = Limits(state, view),
             RetryBudget = state.KnownRetries is { } retries ? Describe(retries, state.Service.Resilience.Time) : null,
         };

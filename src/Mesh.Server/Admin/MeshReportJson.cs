@@ -158,6 +158,9 @@ internal sealed record DestinationReport
     /// <summary>How traffic is shared out, if the weights of endpoints do not say all.</summary>
     public BalanceReport? Balance { get; init; }
 
+    /// <summary>How newcomers warm up, if they do.</summary>
+    public WarmupReport? Warmup { get; init; }
+
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }
 

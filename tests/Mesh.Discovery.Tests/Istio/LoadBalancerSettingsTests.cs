@@ -78,6 +78,15 @@ public sealed class LoadBalancerSettingsTests
     }
 
     [Fact]
+    public void Read_WarmupWithHashing_IsAWarning()
+    {
+        One<DestinationRuleConfig>(
+            Destination("trafficPolicy: { loadBalancer: { warmupDurationSecs: 5s, consistentHash: { useSourceIp: true } } }"), out var warnings);
+
+        Assert.EndsWith("warmup has no effect with consistentHash", Assert.Single(warnings).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_ZoneAware_HasEnvoysDefaults() =>
         Assert.Equal((true, 6), Read("zoneAware: { enabled: true }").ZoneAware is { } zones ? (zones.Enabled, zones.MinClusterSize) : default);
 

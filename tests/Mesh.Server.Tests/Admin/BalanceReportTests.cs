@@ -27,7 +27,7 @@ public sealed class BalanceReportTests
         Assert.False(destination.TryGetProperty("loadBalancer", out _));
         var balance = destination.GetProperty("balance");
         Assert.Equal("failover", balance.GetProperty("mode").GetString());
-        Assert.Equal("00:00:30", balance.GetProperty("warmup").GetProperty("duration").GetString());
+        Assert.Equal("00:00:30", destination.GetProperty("warmup").GetProperty("duration").GetString());
         Assert.Equal(
             ["priority 0: 100 % 2/2", "priority 1: 0 % 1/1"],
             balance.GetProperty("groups").EnumerateArray().Select(static g =>

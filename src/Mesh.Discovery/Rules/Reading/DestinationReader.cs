@@ -145,6 +145,12 @@ internal static class DestinationReader
             balancer.AtMostOne("localityLbSetting", "zoneAware");
         }
 
+        if (result is { Warmup: not null, ConsistentHash: not null })
+        {
+            balancer.Reading.Warn(
+                result.Location, $"{balancer.Reading.Show("warmup")} has no effect with {balancer.Reading.Show("consistentHash")}");
+        }
+
         return result == new LoadBalancerConfig { Location = result.Location } ? null : result;
     }
 
