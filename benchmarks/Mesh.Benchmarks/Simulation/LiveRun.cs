@@ -44,7 +44,7 @@ internal static class LiveRun
             ]);
             var attempts = await AttemptsAsync(server) - before;
             await host.StopAsync();
-            return log.Result(attempts);
+            return log.Result(attempts, refused: 0);
         }
         finally
         {

@@ -51,11 +51,11 @@ internal sealed class RequestLog(HttpMessageInvoker invoker, TimeProvider time)
         }
     }
 
-    public SimulationResult Result(int attempts)
+    public SimulationResult Result(int attempts, int refused)
     {
         lock (_lock)
         {
-            return new SimulationResult(_latencies.Count, _succeeded, attempts, [.. _latencies.Order()]);
+            return new SimulationResult(_latencies.Count, _succeeded, attempts, refused, [.. _latencies.Order()]);
         }
     }
 }

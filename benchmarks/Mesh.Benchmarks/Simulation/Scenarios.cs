@@ -33,16 +33,18 @@ internal static class Scenarios
         new("d", "rolling restart of 11 endpoints: withdrawn, drained, gone, a new one", RollingRestart),
         new("crash", "one of 11 endpoints ends without a word; the catalog notices after 10 s", Crash),
         new("e", "one of 3 zones falls silent for 30 of 60 s; the catalog notices after 15 s", ZoneLoss) { Endpoints = 12, Zones = 3 },
-        new("f", "twice the load that 5 endpoints can bear", static _ => { })
-        {
-            Endpoints = 5,
-            Rate = 2000,
-
-            // 10 ms on average, two at once: 200 requests a second each, and half a second in a full queue.
-            Model = new EndpointModel { Concurrency = 2, Queue = 100 },
-        },
+        Overload("f", "twice the load that 5 endpoints can bear; 30 requests wait at each (0.15 s)", queue: 30),
+        Overload("f-queue", "the same, 100 requests wait at each (0.5 s)", queue: 100),
         Outage,
     ];
+
+    /// <summary>10 ms on average and two at once are 200 requests a second for each endpoint.</summary>
+    private static Scenario Overload(string key, string title, int queue) => new(key, title, static _ => { })
+    {
+        Endpoints = 5,
+        Rate = 2000,
+        Model = new EndpointModel { Concurrency = 2, Queue = queue },
+    };
 
     private static void FailFast(SimulatedCallee callee, int status)
     {

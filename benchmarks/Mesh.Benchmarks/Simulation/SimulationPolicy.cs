@@ -8,8 +8,20 @@ internal sealed record SimulationPolicy(string Name, string Balancer)
     /// <summary>The host that is called.</summary>
     public const string Service = "callee";
 
-    /// <summary>Below the one route and the one destination; retries are off unless they are given here.</summary>
-    public IReadOnlyDictionary<string, string> More { get; init; } = new Dictionary<string, string>();
+    private static readonly (string Key, string Value)[] s_outlier =
+    [
+        ("Destinations:callee:OutlierDetection:Consecutive5xxErrors", "5"),
+        ("Destinations:callee:OutlierDetection:MaxEjectionPercent", "50"),
+    ];
+
+    private static readonly (string Key, string Value)[] s_retries =
+    [
+        ("Routes:callee:0:Retries:Attempts", "2"),
+        ("Routes:callee:0:Retries:PerTryTimeout", "250ms"),
+    ];
+
+    /// <summary>Further keys of the section <c>Mesh</c>; retries are off unless they are among them.</summary>
+    public (string Key, string Value)[] More { get; init; } = [];
 
     public static IReadOnlyList<SimulationPolicy> All { get; } =
     [
@@ -17,22 +29,9 @@ internal sealed record SimulationPolicy(string Name, string Balancer)
         new("ROUND_ROBIN", "ROUND_ROBIN"),
         new("LEAST_REQUEST", "LEAST_REQUEST"),
         new("PEAK_EWMA", "PEAK_EWMA"),
-        new("LEAST_REQUEST+outlier", "LEAST_REQUEST")
-        {
-            More = new Dictionary<string, string>
-            {
-                ["Destinations:callee:OutlierDetection:Consecutive5xxErrors"] = "5",
-                ["Destinations:callee:OutlierDetection:MaxEjectionPercent"] = "50",
-            },
-        },
-        new("PEAK_EWMA+retries", "PEAK_EWMA")
-        {
-            More = new Dictionary<string, string>
-            {
-                ["Routes:callee:0:Retries:Attempts"] = "2",
-                ["Routes:callee:0:Retries:PerTryTimeout"] = "250ms",
-            },
-        },
+        new("LEAST_REQUEST+outlier", "LEAST_REQUEST") { More = s_outlier },
+        new("PEAK_EWMA+retries", "PEAK_EWMA") { More = s_retries },
+        new("PEAK_EWMA+retries+outlier", "PEAK_EWMA") { More = [.. s_retries, .. s_outlier] },
     ];
 
     /// <summary>As in appsettings, section <c>Mesh</c>.</summary>

@@ -6,8 +6,9 @@ namespace Mesh.Benchmarks.Simulation;
 /// <param name="Requests">How many were made.</param>
 /// <param name="Succeeded">How many got a response below 500 within their time.</param>
 /// <param name="Attempts">How many attempts endpoints got for them, refused connections included.</param>
+/// <param name="Refused">How many of the attempts found no connection, and so sent nothing.</param>
 /// <param name="Latencies">Of all requests, whatever their end; ascending.</param>
-internal sealed record SimulationResult(int Requests, int Succeeded, int Attempts, TimeSpan[] Latencies)
+internal sealed record SimulationResult(int Requests, int Succeeded, int Attempts, int Refused, TimeSpan[] Latencies)
 {
     public double Success => (double)Succeeded / Requests;
 

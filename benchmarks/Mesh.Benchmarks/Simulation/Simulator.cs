@@ -67,7 +67,8 @@ internal static class Simulator
             throw new InvalidOperationException($"{log.Open} requests were not over {s_end.TotalSeconds} s after the last one began.");
         }
 
-        return log.Result(callee.Instances.Sum(static endpoint => endpoint.Attempts));
+        return log.Result(
+            callee.Instances.Sum(static endpoint => endpoint.Attempts), callee.Instances.Sum(static endpoint => endpoint.Refused));
     }
 
     private static IHost CreateHost(SimulationPolicy policy, SimulatedCallee callee, VirtualClock clock, SeededRandom random)

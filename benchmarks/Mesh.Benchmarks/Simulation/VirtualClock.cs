@@ -6,7 +6,8 @@ namespace Mesh.Benchmarks.Simulation;
 /// </summary>
 /// <remarks>
 /// What is due at the same instant fires in the order in which it was asked for, so a run depends on nothing but its
-/// seed. Not safe for concurrent use.
+/// seed. Not safe for concurrent use: while it runs, other threads are turned away, because what they do has no place in
+/// that order.
 /// </remarks>
 internal sealed class VirtualClock : TimeProvider
 {
@@ -15,6 +16,7 @@ internal sealed class VirtualClock : TimeProvider
     private readonly PriorityQueue<Due, (long At, long Order)> _queue = new();
     private long _order;
     private long _now;
+    private int _thread;
 
     /// <summary>Since the beginning.</summary>
     public TimeSpan Now => TimeSpan.FromTicks(_now);
@@ -33,6 +35,7 @@ internal sealed class VirtualClock : TimeProvider
     /// <summary>Lets time pass until <paramref name="end"/>.</summary>
     public void RunUntil(TimeSpan end)
     {
+        _thread = Environment.CurrentManagedThreadId;
         while (_queue.TryPeek(out _, out var next) && next.At <= end.Ticks)
         {
             var due = _queue.Dequeue();
@@ -41,6 +44,7 @@ internal sealed class VirtualClock : TimeProvider
         }
 
         _now = end.Ticks;
+        _thread = 0;
     }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
@@ -50,7 +54,15 @@ internal sealed class VirtualClock : TimeProvider
         return timer;
     }
 
-    private void Enqueue(TimeSpan delay, Due due) => _queue.Enqueue(due, (_now + Math.Max(0, delay.Ticks), _order++));
+    private void Enqueue(TimeSpan delay, Due due)
+    {
+        if (_thread != 0 && _thread != Environment.CurrentManagedThreadId)
+        {
+            throw new InvalidOperationException("Another thread asked for time while the simulation ran: the run would not be repeatable.");
+        }
+
+        _queue.Enqueue(due, (_now + Math.Max(0, delay.Ticks), _order++));
+    }
 
     /// <summary>An entry of the queue; that of a timer counts only while the timer is as it was when it was set.</summary>
     private readonly record struct Due(Action<object?>? Action, object? State, VirtualTimer? Timer, int Setting)
