@@ -67,12 +67,12 @@ internal static class SimulateCommand
         foreach (var (scenario, rows) in results)
         {
             text.Append(CultureInfo.InvariantCulture, $"({scenario.Key}) {scenario.Title}; {scenario.Rate} requests/s for {scenario.Duration.TotalSeconds} s\n");
-            text.Append(CultureInfo.InvariantCulture, $"  {"policy",-24}{"success",10}{"p50 ms",10}{"p99 ms",10}{"load",8}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  {"policy",-26}{"success",10}{"p50 ms",10}{"p99 ms",10}{"load",8}\n");
             foreach (var (policy, result) in rows)
             {
                 text.Append(
                     CultureInfo.InvariantCulture,
-                    $"  {policy.Name,-24}{100 * result.Success,9:0.000}%{result.Percentile(0.5),10:0.0}{result.Percentile(0.99),10:0.0}{result.LoadFactor,8:0.000}\n");
+                    $"  {policy.Name,-26}{100 * result.Success,9:0.000}%{result.Percentile(0.5),10:0.0}{result.Percentile(0.99),10:0.0}{result.LoadFactor,8:0.000}\n");
             }
 
             text.Append('\n');
