@@ -23,7 +23,11 @@ internal static class Errors
     /// <param name="last">How the last one failed.</param>
     public static DeadlineExceededException TooLate(
         TimeProvider time, string target, HttpRequestMessage request, long start, long end, int attempts, Exception? last) =>
-        new($"{request.Method} {request.RequestUri}: no response from {target} within "
-            + $"{Math.Max(0, time.GetElapsedTime(start, end).TotalSeconds):0.###} s "
-            + $"(attempt {attempts}, {time.GetElapsedTime(start).TotalSeconds:0.###} s in all).", last);
+        new(end <= start
+                ? $"{request.Method} {request.RequestUri}: nothing was sent to {target}, because the time of the request that is being "
+                    + $"served here was over {time.GetElapsedTime(end, start).TotalSeconds:0.###} s before."
+                : $"{request.Method} {request.RequestUri}: no response from {target} within "
+                    + $"{time.GetElapsedTime(start, end).TotalSeconds:0.###} s "
+                    + $"(attempt {attempts}, {time.GetElapsedTime(start).TotalSeconds:0.###} s in all).",
+            last);
 }

@@ -115,11 +115,11 @@ internal sealed class MeshPipeline
         Retry? retry = null;
         try
         {
-            var total = route is null ? TimeSpan.Zero : Total(route, original);
-            deadline = _timestamps.After(start, total);
+            deadline = Math.Min(
+                _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, original)), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
             if (arm is null || route!.Extras != RouteExtras.None)
             {
-                var prepared = await _routeStage.RunAsync(decision, original, service, activity, total, cancel).ConfigureAwait(false);
+                var prepared = await _routeStage.RunAsync(decision, original, service, activity, deadline, cancel).ConfigureAwait(false);
                 if (prepared.Response is { } answer)
                 {
                     response = answer;
@@ -131,6 +131,8 @@ internal sealed class MeshPipeline
                 attemptStart = _time.GetTimestamp();
             }
 
+            // What the callee is told also knows a gRPC call's own deadline, which its client watches and not the mesh.
+            var told = Math.Min(deadline, _timestamps.After(start, TravellingHeaders.OwnTimeout(request)));
             var destination = arm!.Destination.ForPort(original.RequestUri!.Port);
             if (!destination.Service.IsFollowed)
             {
@@ -190,6 +192,12 @@ internal sealed class MeshPipeline
                 cancel.ThrowIfCancellationRequested();
                 endpoint.Enter();
                 var end = Math.Min(deadline, _timestamps.After(attemptStart, PerTry(route!, original)));
+                if (!service.Name.IsExternal)
+                {
+                    var toldEnd = Math.Min(end, told);
+                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd));
+                }
+
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
                 Exception? error = null;
                 try

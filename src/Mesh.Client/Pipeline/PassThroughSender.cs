@@ -19,7 +19,9 @@ internal sealed class PassThroughSender(MeshRuntime runtime, AttemptTimeouts tim
         }
 
         var start = time.GetTimestamp();
-        return SendAsync(request, host, client, start, new Timestamps(time).After(start, _options.UnknownHostTimeout), cancel);
+        var deadline = Math.Min(
+            new Timestamps(time).After(start, _options.UnknownHostTimeout), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
+        return SendAsync(request, host, client, start, deadline, cancel);
     }
 
     /// <summary>What stands for a host that the present snapshot does not know: waits for the first view, and asks those that follow services on demand.</summary>

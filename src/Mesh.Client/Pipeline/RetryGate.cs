@@ -13,6 +13,9 @@ internal sealed partial class RetryGate(
     /// <summary>Linkerd: bodies above 64 KiB are not sent twice.</summary>
     public const long ReplayCap = 64 * 1024;
 
+    /// <summary>Envoy: who asks for a longer pause gets no other attempt.</summary>
+    private static readonly TimeSpan s_longestAskedPause = TimeSpan.FromSeconds(300);
+
     /// <param name="policy">The route's.</param>
     /// <param name="request">What was sent.</param>
     /// <param name="attempt">What became of it.</param>
@@ -41,6 +44,16 @@ internal sealed partial class RetryGate(
         {
             Log.BodyNotReplayable(logger, request.Method.Method, destination.Name, ReplayCap);
             return null;
+        }
+
+        if (attempt.Response is { } answer && RetryDecision.AskedPause(answer, time.GetUtcNow()) is { } asked)
+        {
+            if (asked < TimeSpan.Zero || asked > s_longestAskedPause)
+            {
+                return null;
+            }
+
+            pause = asked > pause ? asked : pause;
         }
 
         var now = time.GetTimestamp();

@@ -13,7 +13,7 @@ internal sealed class RouteStage(FaultInjector faults, MirrorSender mirrors)
 {
     /// <exception cref="MeshRejectedException">No route matches, an intention denies the call, or a delay takes longer than the request may.</exception>
     public async Task<PreparedRequest> RunAsync(
-        RouteDecision decision, HttpRequestMessage original, ServiceState service, Activity? activity, TimeSpan total, CancellationToken cancel)
+        RouteDecision decision, HttpRequestMessage original, ServiceState service, Activity? activity, long deadline, CancellationToken cancel)
     {
         if (decision.Arm is null)
         {
@@ -28,7 +28,7 @@ internal sealed class RouteStage(FaultInjector faults, MirrorSender mirrors)
         {
             isDelayed = !fault.IsAbort;
             activity?.SetTag(MeshClientTelemetry.FaultTag, fault.Kind);
-            if (await faults.InjectAsync(fault, route, original, total, cancel).ConfigureAwait(false) is { } abort)
+            if (await faults.InjectAsync(fault, route, original, deadline, cancel).ConfigureAwait(false) is { } abort)
             {
                 return new PreparedRequest(original) { Response = abort };
             }
