@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Mesh.Benchmarks.Simulation;
@@ -13,6 +15,9 @@ internal static class SimulateCommand
 {
     private const string Usage =
         "simulate [--json] [--live] [--seed N] [--scenario KEY,…] [--policy NAME,…]\nscenarios: {0}\npolicies: {1}";
+
+    /// <summary>A plus sign as it is.</summary>
+    private static readonly JsonSerializerOptions s_plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -58,7 +63,7 @@ internal static class SimulateCommand
             json[scenario.Key] = policies;
         }
 
-        return json.ToJsonString();
+        return json.ToJsonString(s_plain);
     }
 
     private static string Table(IEnumerable<(Scenario Scenario, List<(SimulationPolicy Policy, SimulationResult Result)> Rows)> results)

@@ -19,9 +19,9 @@ public sealed class SimulateCommandTests
         var result = new SimulationResult(
             Requests: 4, Succeeded: 3, Attempts: 5, Refused: 1, [.. Enumerable.Range(1, 4).Select(static ms => TimeSpan.FromMilliseconds(ms))]);
 
-        var json = SimulateCommand.Json([(Scenarios.SlowEndpoint, [(SimulationPolicy.All[0], result)])]);
+        var json = SimulateCommand.Json([(Scenarios.SlowEndpoint, [(SimulationPolicy.All.Single(static policy => policy.Name == "PEAK_EWMA+retries"), result)])]);
 
-        Assert.Equal("""{"a":{"RANDOM":{"success":0.75,"p50_ms":3,"p99_ms":4,"load_factor":1.25}}}""", json);
+        Assert.Equal("""{"a":{"PEAK_EWMA+retries":{"success":0.75,"p50_ms":3,"p99_ms":4,"load_factor":1.25}}}""", json);
         Assert.NotNull(JsonNode.Parse(json));
     }
 
