@@ -77,6 +77,12 @@ internal static class MeshRegistration
         services.AddSingleton<MeshClientTelemetry>();
         services.AddSingleton<FaultInjector>();
         services.AddSingleton<MirrorSender>();
+        services.AddSingleton<RouteStage>();
+        services.AddSingleton<DestinationFinder>();
+        services.AddSingleton<PassThroughSender>();
+        services.AddSingleton<RetryGate>();
+        services.AddSingleton<AttemptSender>();
+        services.AddSingleton<HedgeSender>();
         services.AddSingleton<MeshPipeline>();
     }
 

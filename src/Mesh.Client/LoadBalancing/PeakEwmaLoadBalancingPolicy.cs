@@ -39,13 +39,15 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
 
         private static readonly double s_sure = s_logs[1];
 
-        private readonly TimeProvider _time = context.Time;
+        private const double SecondsPerTick = 1.0 / TimeSpan.TicksPerSecond;
+
+        private readonly double _decays = PeakEwma.At(1, context.Time);
 
         public override bool MeasuresLatency => true;
 
         public override void OnCompleted(EndpointState endpoint, in AttemptOutcome outcome)
         {
-            var seconds = outcome.Latency.TotalSeconds;
+            var seconds = outcome.Latency.Ticks * SecondsPerTick;
             if (outcome.Failed)
             {
                 var known = Math.Exp(endpoint.Latency.Measured);
@@ -53,7 +55,7 @@ internal sealed class PeakEwmaLoadBalancingPolicy : ILoadBalancingPolicy
                 seconds = Math.Max(seconds, Math.Max(known, penalty));
             }
 
-            endpoint.Latency.Add(seconds, PeakEwma.At(outcome.EndedAt, _time));
+            endpoint.Latency.Add(seconds, outcome.EndedAt * _decays);
         }
 
         protected override bool PrefersSecond(

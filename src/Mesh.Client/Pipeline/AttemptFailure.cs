@@ -17,6 +17,12 @@ internal enum AttemptFailure
 
     /// <summary>The attempt's own time was over.</summary>
     TimedOut,
+
+    /// <summary>The caller gave up.</summary>
+    Cancelled,
+
+    /// <summary>The endpoint's connections were disposed, because it left between pick and send: nothing was sent.</summary>
+    Disposed,
 }
 
 /// <summary>Tells failures apart by what the transport throws.</summary>
@@ -25,8 +31,17 @@ internal static class AttemptFailures
     /// <summary>RFC 9113, section 7.</summary>
     private const long RefusedStream = 0x7;
 
-    public static AttemptFailure Classify(Exception exception) => exception switch
+    /// <param name="exception">What the attempt threw.</param>
+    /// <param name="hasExpired">Whether its time was over.</param>
+    /// <param name="cancel">The caller's token.</param>
+    public static AttemptFailure Classify(Exception exception, bool hasExpired, CancellationToken cancel) =>
+        cancel.IsCancellationRequested ? AttemptFailure.Cancelled
+        : hasExpired && exception is OperationCanceledException ? AttemptFailure.TimedOut
+        : Classify(exception);
+
+    private static AttemptFailure Classify(Exception exception) => exception switch
     {
+        ObjectDisposedException => AttemptFailure.Disposed,
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
             or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError } => AttemptFailure.Unsent,
         HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => AttemptFailure.Refused,

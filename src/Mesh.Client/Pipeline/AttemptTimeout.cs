@@ -11,6 +11,7 @@ internal sealed class AttemptTimeout(AttemptTimeouts owner)
 
     private readonly CancellationTokenSource _source = new();
     private ITimer? _timer;
+    private CancellationTokenRegistration _caller;
     private long _deadline = Idle;
     private long _started;
 
@@ -43,8 +44,11 @@ internal sealed class AttemptTimeout(AttemptTimeouts owner)
         }
     }
 
-    /// <summary>Cancels on the caller's behalf.</summary>
-    public void Cancel() => _source.Cancel();
+    /// <summary>Cancels with the caller, until <see cref="Unfollow"/>.</summary>
+    public void Follow(CancellationToken caller) =>
+        _caller = caller.UnsafeRegister(static state => ((AttemptTimeout)state!)._source.Cancel(), this);
+
+    public void Unfollow() => _caller.Dispose();
 
     /// <summary>Takes the limit back; false if it has expired.</summary>
     public bool TryStop() => Interlocked.CompareExchange(ref _deadline, Idle, _started) == _started;

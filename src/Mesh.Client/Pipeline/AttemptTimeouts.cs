@@ -48,7 +48,14 @@ internal sealed class AttemptTimeouts : IDisposable
     /// <summary>Starts a limit.</summary>
     /// <param name="limit">How long; infinite for none.</param>
     /// <param name="now">The present timestamp.</param>
-    public AttemptTimeout Rent(TimeSpan limit, long now)
+    public AttemptTimeout Rent(TimeSpan limit, long now) =>
+        Rent(limit == Timeout.InfiniteTimeSpan ? Timestamps.Never : new Timestamps(_time).After(now, limit), now, CancellationToken.None);
+
+    /// <summary>Starts a limit.</summary>
+    /// <param name="deadline">The timestamp at which it ends.</param>
+    /// <param name="now">The present timestamp.</param>
+    /// <param name="cancel">What ends it sooner.</param>
+    public AttemptTimeout Rent(long deadline, long now, CancellationToken cancel)
     {
         var timeout = s_last;
         if (timeout?.Owner == this)
@@ -60,34 +67,36 @@ internal sealed class AttemptTimeouts : IDisposable
             timeout = new AttemptTimeout(this);
         }
 
-        var ticks = limit == Timeout.InfiniteTimeSpan
-            ? long.MaxValue
-            : (long)(limit.Ticks * (double)_time.TimestampFrequency / TimeSpan.TicksPerSecond);
-        if (ticks >= AttemptTimeout.Never - now)
+        if (deadline >= AttemptTimeout.Never)
         {
             timeout.Start(AttemptTimeout.Never);
-            return timeout;
-        }
-
-        timeout.Start(now + ticks);
-        if (ticks < _shortest)
-        {
-            timeout.StartTimer(limit, _time);
         }
         else
         {
-            Watch(timeout);
+            timeout.Start(deadline);
+            if (deadline - now < _shortest)
+            {
+                timeout.StartTimer(_time.GetElapsedTime(now, Math.Max(now, deadline)), _time);
+            }
+            else
+            {
+                Watch(timeout);
+            }
         }
 
+        timeout.Follow(cancel);
         return timeout;
     }
 
     /// <summary>Ends a limit.</summary>
-    /// <param name="timeout">What <see cref="Rent"/> gave.</param>
+    /// <param name="timeout">What <see cref="Rent(long, long, CancellationToken)"/> gave.</param>
     /// <param name="canBeReused">False while somebody may still hold its token.</param>
-    public void Return(AttemptTimeout timeout, bool canBeReused)
+    /// <returns>Whether it has expired.</returns>
+    public bool Return(AttemptTimeout timeout, bool canBeReused)
     {
-        if (!timeout.TryStop() || !canBeReused || !timeout.TryReset())
+        timeout.Unfollow();
+        var hasExpired = !timeout.TryStop();
+        if (hasExpired || !canBeReused || !timeout.TryReset())
         {
             Forget(timeout);
         }
@@ -103,6 +112,8 @@ internal sealed class AttemptTimeouts : IDisposable
         {
             Forget(timeout);
         }
+
+        return hasExpired;
     }
 
     public void Dispose() => _timer.Dispose();

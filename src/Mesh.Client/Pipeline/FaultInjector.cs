@@ -47,19 +47,21 @@ internal sealed class FaultInjector(
     /// <returns>The abort; null if the request goes on.</returns>
     /// <exception cref="DeadlineExceededException">The delay takes longer than the request may.</exception>
     public async Task<HttpResponseMessage?> InjectAsync(
-        Fault fault, Route route, HttpRequestMessage request, TimeSpan total, CancellationToken cancel)
+        Fault fault, Route route, HttpRequestMessage request, long deadline, CancellationToken cancel)
     {
         try
         {
             if (fault.Delay > TimeSpan.Zero)
             {
-                var isTooLong = total > TimeSpan.Zero && fault.Delay >= total;
-                await Task.Delay(isTooLong ? total : fault.Delay, time, cancel).ConfigureAwait(false);
+                var left = deadline == Timestamps.Never ? TimeSpan.MaxValue : time.GetElapsedTime(time.GetTimestamp(), deadline);
+                left = left < TimeSpan.Zero ? TimeSpan.Zero : left;
+                var isTooLong = fault.Delay >= left;
+                await Task.Delay(isTooLong ? left : fault.Delay, time, cancel).ConfigureAwait(false);
                 if (isTooLong)
                 {
                     throw new DeadlineExceededException(
                         $"{request.Method} {request.RequestUri}: an injected delay of {fault.Delay.TotalSeconds:0.###} s has used up "
-                        + $"the total timeout of {total.TotalSeconds:0.###} s (fault of the route '{route.Name}').",
+                        + $"the {left.TotalSeconds:0.###} s that the request had left (fault of the route '{route.Name}').",
                         null);
                 }
             }

@@ -55,6 +55,7 @@ internal static class MirrorRequest
             }
         }
 
+        copy.Headers.Remove(DeadlineHeaders.ExpectedTimeout);
         var host = original.Headers.Host ?? original.RequestUri!.Authority;
         copy.Headers.Remove("Host");
         copy.Headers.TryAddWithoutValidation("Host", Shadow(host));

@@ -182,11 +182,7 @@ internal sealed partial class MirrorSender : IDisposable, IAsyncDisposable
         {
             using var limit = new CancellationTokenSource(_timeout, _time);
             using var stopping = _stop.Token.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), limit);
-            if (!service.IsFollowed)
-            {
-                service.IsFollowed = await _runtime.FollowAsync(service.Name, limit.Token).ConfigureAwait(false);
-            }
-
+            await _runtime.FollowAsync(service, limit.Token).ConfigureAwait(false);
             var destination = target.Destination.ForPort(copy.RequestUri!.Port);
             var view = destination.View;
             if (view.Endpoints.Length == 0)

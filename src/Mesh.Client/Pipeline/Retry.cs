@@ -1,9 +1,10 @@
 using System.Globalization;
+using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
 
-/// <summary>The retries of one logical request, as far as others must know of them: the budget and the callee. Made when one fails.</summary>
+/// <summary>The attempts of one logical request after the first: what they need to know of the earlier ones, the budget and the callee of them. Made when one fails.</summary>
 internal sealed class Retry
 {
     /// <summary>On a request that is not the first attempt: which one it is, from 2.</summary>
@@ -15,6 +16,23 @@ internal sealed class Retry
     private RetryBudget? _budget;
     private bool _isResend;
     private HttpRequestMessage? _marked;
+
+    /// <summary>The attempt under way: 1 for the first retry.</summary>
+    public int Attempt { get; private set; }
+
+    /// <summary>The endpoints of all attempts before.</summary>
+    public EndpointState[] Tried { get; private set; } = [];
+
+    /// <summary>How the last attempt failed; null if it had a response.</summary>
+    public Exception? LastError { get; private set; }
+
+    /// <summary>Notes an attempt that another one will follow.</summary>
+    public void Failed(in FailedAttempt attempt)
+    {
+        Attempt++;
+        Tried = [.. Tried, attempt.Endpoint];
+        LastError = attempt.Error;
+    }
 
     /// <summary>Takes a retry from the budget of the destination.</summary>
     /// <returns>What forbids it; null if nothing does.</returns>
@@ -36,10 +54,10 @@ internal sealed class Retry
         return limit;
     }
 
-    public void Mark(HttpRequestMessage request, int attempt)
+    public void Mark(HttpRequestMessage request)
     {
         request.Headers.Remove(AttemptHeader);
-        request.Headers.TryAddWithoutValidation(AttemptHeader, attempt.ToString(CultureInfo.InvariantCulture));
+        request.Headers.TryAddWithoutValidation(AttemptHeader, NumberText(Attempt + 1));
         _marked = request;
     }
 
@@ -59,6 +77,8 @@ internal sealed class Retry
             _marked = null;
         }
     }
+
+    public static string NumberText(int attempt) => attempt.ToString(CultureInfo.InvariantCulture);
 
     private void NoteResend(bool wasSent)
     {

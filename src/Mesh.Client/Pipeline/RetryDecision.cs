@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Globalization;
 using System.Net.Http.Json;
 using Mesh.Discovery.Routing;
 
@@ -46,6 +47,25 @@ internal static class RetryDecision
     /// <summary>The pause before attempt <paramref name="attempt"/> (the first retry is 1): none while there is another endpoint and nothing was sent.</summary>
     public static TimeSpan Backoff(int attempt, double random) =>
         TimeSpan.FromSeconds(BaseSeconds * Math.Min(1 << Math.Min(attempt - 1, 8), 10) * random);
+
+    /// <summary>
+    /// The pause that a response asks for: <c>Retry-After</c> (RFC 9110, section 10.2.3), or gRPC's
+    /// <c>grpc-retry-pushback-ms</c>, in which anything but a number from zero forbids another attempt (gRFC A6). Negative: none
+    /// is wanted; null: it says nothing.
+    /// </summary>
+    public static TimeSpan? AskedPause(HttpResponseMessage response, DateTimeOffset now)
+    {
+        if (response.Headers.NonValidated.TryGetValues("grpc-retry-pushback-ms", out var pushback))
+        {
+            return int.TryParse(pushback.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
+                ? TimeSpan.FromMilliseconds(milliseconds)
+                : TimeSpan.FromTicks(-1);
+        }
+
+        return response.Headers.NonValidated.Contains("Retry-After") && response.Headers.RetryAfter is { } retryAfter
+            ? retryAfter.Delta ?? (retryAfter.Date is { } date && date > now ? date - now : TimeSpan.Zero)
+            : null;
+    }
 
     /// <summary>RFC 9110, section 9.2.2, or a request that carries its own key.</summary>
     public static bool IsIdempotent(HttpRequestMessage request)

@@ -11,6 +11,7 @@ internal sealed class DestinationState
     private volatile DestinationView _view = DestinationView.Empty;
     private long _firstAsked;
     private RetryBudget? _retries;
+    private HedgeState? _hedges;
 
     public DestinationState(ServiceState service, DestinationKey key)
     {
@@ -62,6 +63,12 @@ internal sealed class DestinationState
     /// <summary>The budget, if there was a request.</summary>
     public RetryBudget? KnownRetries => Volatile.Read(ref _retries);
 
+    /// <summary>What hedging knows of it; made with the first request that may be hedged.</summary>
+    public HedgeState Hedges => Volatile.Read(ref _hedges) ?? CreateHedges();
+
+    /// <summary>The same, if there was such a request.</summary>
+    public HedgeState? KnownHedges => Volatile.Read(ref _hedges);
+
     /// <summary>Done once the destination has had an endpoint, or needs none.</summary>
     public Task HadEndpoints => _hadEndpoints.Task;
 
@@ -75,6 +82,12 @@ internal sealed class DestinationState
     /// <summary>The destination for the port that the request dials, where the service tells its ports apart.</summary>
     public DestinationState ForPort(int port) =>
         Key.Port is null && Service.HasPorts ? Service.GetDestination(Key with { Port = port }) : this;
+
+    private HedgeState CreateHedges()
+    {
+        Interlocked.CompareExchange(ref _hedges, new HedgeState(Service.Resilience.Time), null);
+        return _hedges;
+    }
 
     private RetryBudget CreateBudget()
     {

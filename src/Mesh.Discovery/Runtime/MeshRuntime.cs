@@ -243,6 +243,15 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         return true;
     }
 
+    /// <summary>As the other one, for a service that is known; afterwards it need not be asked for again.</summary>
+    public async ValueTask FollowAsync(ServiceState service, CancellationToken cancel)
+    {
+        if (!service.IsFollowed)
+        {
+            service.IsFollowed = await FollowAsync(service.Name, cancel).ConfigureAwait(false);
+        }
+    }
+
     private bool Knows(ServiceName service)
     {
         lock (_lock)

@@ -181,7 +181,7 @@ public sealed class SocketTests
         time.Advance(TimeSpan.FromSeconds(5));
 
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => call);
-        Assert.Equal(AttemptFailure.Unsent, AttemptFailures.Classify(error));
+        Assert.Equal(AttemptFailure.Unsent, AttemptFailures.Classify(error, hasExpired: false, CancellationToken.None));
         Assert.Equal(SocketError.TimedOut, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
     }
 
@@ -204,7 +204,7 @@ public sealed class SocketTests
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => invoker.SendAsync(request, TestContext.Current.CancellationToken));
 
         Assert.Equal(HttpRequestError.SecureConnectionError, error.HttpRequestError);
-        Assert.Equal(AttemptFailure.Unsent, AttemptFailures.Classify(error));
+        Assert.Equal(AttemptFailure.Unsent, AttemptFailures.Classify(error, hasExpired: false, CancellationToken.None));
         var (name, firstBytes) = await hello;
         Assert.Equal("localhost", name);
         Assert.Contains(protocol, firstBytes, StringComparison.Ordinal);

@@ -65,6 +65,7 @@ internal static class ConfigurationSamples
                 "Rewrite": { "Uri": "/", "Authority": "reviews" },
                 "Timeout": "2s",
                 "Retries": { "Attempts": 2, "PerTryTimeout": "500ms", "RetryOn": "5xx,connect-failure" },
+                "Hedging": { "Percentile": 99, "Attempts": 2, "MaxExtraPercent": 2.5, "AnyMethod": true },
                 "Headers": { "Request": { "Set": { "a": "1" } } },
                 "Fault": {
                   "Delay": { "Percentage": 0.1, "FixedDelay": "2s" },
@@ -75,6 +76,7 @@ internal static class ConfigurationSamples
                 "Mirrors": [
                   { "Host": "reviews", "Subset": "v2", "Port": 9080, "Percentage": 12.5 },
                   { "Destination": { "Host": "reviews", "Subset": "v2", "Port": { "Number": 9080 } }, "Percentage": { "Value": 1 } } ] },
+              { "Hedging": { "Delay": "50ms" }, "Route": [ { "Subset": "v1" } ] },
               { "Rewrite": { "UriRegexRewrite": { "Match": "^/a", "Rewrite": "/b" } }, "Route": [ { "Subset": "v1" } ] },
               { "Redirect": { "Uri": "/new", "Authority": "example.com", "Scheme": "https", "Port": 8443, "RedirectCode": 308 } },
               { "Redirect": { "DerivePort": "FROM_REQUEST_PORT" } },

@@ -1,0 +1,33 @@
+using Mesh.Discovery.Routing;
+using Mesh.Discovery.Runtime;
+
+namespace Mesh.Client.Pipeline;
+
+/// <summary>What callers are told when the mesh refuses a request or gives it up.</summary>
+internal static class Errors
+{
+    public static MeshRejectedException Refused(ServiceState service, HttpRequestMessage request, RouteDecision decision) =>
+        decision.DeniedBy is { } guard
+            ? new IntentionDeniedException(guard.Source, guard.Destination, guard.Intention, $"{request.Method} {request.RequestUri}")
+            : new NoRouteException(
+                service.Name.ToString(),
+                $"{request.Method} {request.RequestUri}: none of the {service.Routes.Routes.Length} routes of {service.Name} "
+                + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
+
+    /// <param name="time">The clock.</param>
+    /// <param name="target">Who has not answered.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="start">When the limit began to run.</param>
+    /// <param name="end">When it ended.</param>
+    /// <param name="attempts">How many attempts were made.</param>
+    /// <param name="last">How the last one failed.</param>
+    public static DeadlineExceededException TooLate(
+        TimeProvider time, string target, HttpRequestMessage request, long start, long end, int attempts, Exception? last) =>
+        new(end <= start
+                ? $"{request.Method} {request.RequestUri}: nothing was sent to {target}, because the time of the request that is being "
+                    + $"served here was over {time.GetElapsedTime(end, start).TotalSeconds:0.###} s before."
+                : $"{request.Method} {request.RequestUri}: no response from {target} within "
+                    + $"{time.GetElapsedTime(start, end).TotalSeconds:0.###} s "
+                    + $"(attempt {attempts}, {time.GetElapsedTime(start).TotalSeconds:0.###} s in all).",
+            last);
+}

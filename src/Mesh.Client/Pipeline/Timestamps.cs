@@ -1,0 +1,28 @@
+namespace Mesh.Client.Pipeline;
+
+/// <summary>
+/// Turns durations into timestamps of a clock and back. Limits are timestamps in the pipeline: comparing two costs nothing, and
+/// what <see cref="TimeProvider"/> would divide by its frequency is multiplied here.
+/// </summary>
+internal readonly struct Timestamps(TimeProvider time)
+{
+    /// <summary>A point in time that never comes.</summary>
+    public const long Never = MeshRequestContext.NoDeadline;
+
+    private readonly double _perTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
+    private readonly double _ticks = (double)TimeSpan.TicksPerSecond / time.TimestampFrequency;
+
+    /// <summary>So much later; never if the duration is not above zero, which means that there is no limit.</summary>
+    public long After(long start, TimeSpan duration)
+    {
+        if (duration.Ticks <= 0)
+        {
+            return Never;
+        }
+
+        var length = duration.Ticks * _perTick;
+        return length >= Never - Math.Max(start, 0) ? Never : start + (long)length;
+    }
+
+    public TimeSpan Between(long start, long end) => new((long)((end - start) * _ticks));
+}

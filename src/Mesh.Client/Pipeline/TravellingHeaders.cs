@@ -1,0 +1,61 @@
+namespace Mesh.Client.Pipeline;
+
+/// <summary>What an attempt tells its callee beside the request itself: how long it may take, and how much it matters.</summary>
+internal static class TravellingHeaders
+{
+    /// <summary>How long a gRPC call may take by its caller's word; zero if that says nothing.</summary>
+    public static TimeSpan OwnTimeout(HttpRequestMessage request) =>
+        GrpcMessages.IsGrpc(request) && request.Headers.NonValidated.TryGetValues(DeadlineHeaders.GrpcTimeout, out var own)
+            ? DeadlineHeaders.ParseGrpc(own.ToString()) ?? TimeSpan.Zero
+            : TimeSpan.Zero;
+
+    /// <param name="request">The attempt's message.</param>
+    /// <param name="left">How long the caller will wait; null for ever.</param>
+    public static void Set(HttpRequestMessage request, TimeSpan? left)
+    {
+        if (left is { } time)
+        {
+            if (GrpcMessages.IsGrpc(request))
+            {
+                SetGrpc(request, time);
+            }
+            else
+            {
+                Set(request, DeadlineHeaders.ExpectedTimeout, DeadlineHeaders.FormatMilliseconds(time));
+            }
+        }
+
+        if (MeshRequestContext.Current is { } context && PriorityHeader.Format(context.Priority) is { } priority)
+        {
+            Set(request, PriorityHeader.Name, priority);
+        }
+    }
+
+    /// <summary>A call's own deadline, which its client watches, is only ever made shorter.</summary>
+    private static void SetGrpc(HttpRequestMessage request, TimeSpan left)
+    {
+        if (request.Headers.NonValidated.TryGetValues(DeadlineHeaders.GrpcTimeout, out var own)
+            && DeadlineHeaders.ParseGrpc(own.ToString()) <= left)
+        {
+            return;
+        }
+
+        Set(request, DeadlineHeaders.GrpcTimeout, DeadlineHeaders.FormatGrpc(left));
+    }
+
+    /// <summary>A message that is sent again mostly has it already.</summary>
+    private static void Set(HttpRequestMessage request, string name, string value)
+    {
+        if (request.Headers.NonValidated.TryGetValues(name, out var known))
+        {
+            if (known.Count == 1 && known.ToString() == value)
+            {
+                return;
+            }
+
+            request.Headers.Remove(name);
+        }
+
+        request.Headers.TryAddWithoutValidation(name, value);
+    }
+}

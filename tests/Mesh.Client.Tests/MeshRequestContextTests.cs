@@ -1,0 +1,83 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace Mesh.Client.Tests;
+
+public sealed class MeshRequestContextTests
+{
+    [Fact]
+    public void Remaining_AsTimePasses_EndsAtZero()
+    {
+        var time = new FakeTimeProvider();
+        var context = Create(time, TimeSpan.FromSeconds(2));
+
+        Assert.Equal(TimeSpan.FromSeconds(2), context.Remaining);
+        time.Advance(TimeSpan.FromSeconds(1.5));
+        Assert.Equal(TimeSpan.FromSeconds(0.5), context.Remaining);
+        Assert.False(context.HasExpired);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(TimeSpan.Zero, context.Remaining);
+        Assert.True(context.HasExpired);
+    }
+
+    [Fact]
+    public void Remaining_NoDeadline_IsNull()
+    {
+        var context = new MeshRequestContext(TimeProvider.System, MeshRequestContext.NoDeadline, RequestPriority.Default);
+
+        Assert.Null(context.Remaining);
+        Assert.False(context.HasExpired);
+    }
+
+    [Fact]
+    public void DeadlineAfter_HugeTime_IsNone()
+    {
+        var time = new FakeTimeProvider();
+
+        Assert.Equal(MeshRequestContext.NoDeadline, MeshRequestContext.DeadlineAfter(time, time.GetTimestamp(), TimeSpan.MaxValue));
+    }
+
+    [Fact]
+    public async Task WithPriority_InsideARequest_KeepsItsDeadlineAndEnds()
+    {
+        var time = new FakeTimeProvider();
+        MeshRequestContext.Set(Create(time, TimeSpan.FromSeconds(2)));
+
+        using (MeshRequestContext.WithPriority(RequestPriority.Sheddable))
+        {
+            await Task.Yield();
+            Assert.Equal(RequestPriority.Sheddable, MeshRequestContext.Current?.Priority);
+            Assert.Equal(TimeSpan.FromSeconds(2), MeshRequestContext.Current?.Remaining);
+        }
+
+        Assert.Equal(RequestPriority.Default, MeshRequestContext.Current?.Priority);
+    }
+
+    [Fact]
+    public void Detach_InsideARequest_HidesItUntilDisposed()
+    {
+        var context = Create(new FakeTimeProvider(), TimeSpan.FromSeconds(2));
+        MeshRequestContext.Set(context);
+
+        using (MeshRequestContext.Detach())
+        {
+            Assert.Null(MeshRequestContext.Current);
+        }
+
+        Assert.Same(context, MeshRequestContext.Current);
+    }
+
+    [Fact]
+    public void WithPriority_OutsideARequest_HasNoDeadline()
+    {
+        using (MeshRequestContext.WithPriority(RequestPriority.Critical))
+        {
+            Assert.Equal(RequestPriority.Critical, MeshRequestContext.Current?.Priority);
+            Assert.Null(MeshRequestContext.Current?.Remaining);
+        }
+
+        Assert.Null(MeshRequestContext.Current);
+    }
+
+    private static MeshRequestContext Create(TimeProvider time, TimeSpan timeout) =>
+        new(time, MeshRequestContext.DeadlineAfter(time, time.GetTimestamp(), timeout), RequestPriority.Default);
+}
