@@ -36,6 +36,9 @@ internal sealed record TrafficPolicyConfig
     public ConnectionPoolConfig? ConnectionPool { get; init; }
     public RetryBudgetConfig? RetryBudget { get; init; }
 
+    /// <summary>Of the host alone: subsets share endpoints.</summary>
+    public HealthCheckConfig? HealthCheck { get; init; }
+
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
     {
@@ -45,6 +48,7 @@ internal sealed record TrafficPolicyConfig
             OutlierDetection = OutlierDetection ?? weaker.OutlierDetection,
             ConnectionPool = ConnectionPool ?? weaker.ConnectionPool,
             RetryBudget = RetryBudget ?? weaker.RetryBudget,
+            HealthCheck = HealthCheck ?? weaker.HealthCheck,
         };
         return both == this ? this : both;
     }

@@ -28,6 +28,7 @@ internal sealed class ServiceState
     private volatile DestinationRuleConfig? _rule;
     private volatile bool _isPassThrough;
     private volatile bool _hasPorts;
+    private HealthChecker? _checks;
 
     /// <param name="name">The service.</param>
     /// <param name="rankOf">The order of catalogs: where two know one address, the lower rank's description holds.</param>
@@ -71,6 +72,9 @@ internal sealed class ServiceState
     public RouteTable Routes => _routes;
 
     public DestinationRuleConfig? Rule => _rule;
+
+    /// <summary>Who asks its endpoints whether they are well; null if nobody does.</summary>
+    public HealthChecker? Checks => Volatile.Read(ref _checks);
 
     /// <summary>Whether a catalog has ever named the service, which makes it known whatever rules say.</summary>
     public bool IsInCatalog { get; set; }
@@ -128,6 +132,7 @@ internal sealed class ServiceState
             // Leavers are retired after no view holds them: whoever took one from an older view finds it retired, picks
             // again, and must then find the new view.
             var leavers = Merge_NeedsLock();
+            _checks?.Update_NeedsLock(_endpoints);
             RenewViews_NeedsLock();
             foreach (var leaver in leavers)
             {
@@ -159,6 +164,7 @@ internal sealed class ServiceState
                     state.Connections = connections;
                 }
 
+                UpdateChecks_NeedsLock(rule?.TrafficPolicy.HealthCheck);
                 RenewViews_NeedsLock();
             }
         }
@@ -179,6 +185,8 @@ internal sealed class ServiceState
                 destination.SlowStart?.Stop_NeedsLock();
                 destination.SlowStart = null;
             }
+
+            UpdateChecks_NeedsLock(null);
         }
     }
 
@@ -197,7 +205,8 @@ internal sealed class ServiceState
         }
     }
 
-    private void RenewViews_NeedsLock()
+    /// <summary>Gives all destinations new views.</summary>
+    public void RenewViews_NeedsLock()
     {
         foreach (var destination in _destinations.Values)
         {
@@ -278,14 +287,15 @@ internal sealed class ServiceState
         // Istio: no load balancing at all, the call goes to the address that was dialled.
         var isPassThrough = string.Equals(loadBalancer?.Simple, "PASSTHROUGH", StringComparison.OrdinalIgnoreCase);
         var detector = UpdateDetector_NeedsLock(destination, isPassThrough ? null : policy.OutlierDetection ?? Resilience.OutlierDetection);
-        var balancing = isPassThrough ? null : BalanceSettings.Of(loadBalancer, detector is not null, _balancing);
+        var balancing = isPassThrough ? null : BalanceSettings.Of(loadBalancer, detector is not null || _checks is not null, _balancing);
 
         // A subset that was never defined selects nothing: it never leaks into another one.
         var selection = isPassThrough || (key.Subset is not null && subset is null)
             ? EndpointSelection.Nothing
             : EndpointSelection.Of(_endpoints, key.Port, subset, balancing);
-        var slowStart = UpdateSlowStart_NeedsLock(destination, loadBalancer, selection.Healthy);
-        var used = selection.Healthy;
+        var ignoresChecks = false;
+        var used = _checks?.Select_NeedsLock(destination, selection, out ignoresChecks) ?? selection.Healthy;
+        var slowStart = UpdateSlowStart_NeedsLock(destination, loadBalancer, used);
         var isPanicking = false;
         used = detector?.Select_NeedsLock(
             used, selection.All.Count,
@@ -296,7 +306,7 @@ internal sealed class ServiceState
         return new DestinationView(balance?.Endpoints ?? [.. used], loadBalancer)
         {
             IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
-            IsPanicking = isPanicking,
+            IsPanicking = isPanicking || ignoresChecks,
             Detector = detector,
             Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool),
             MaxRetries = policy.ConnectionPool?.MaxRetries,
@@ -333,6 +343,17 @@ internal sealed class ServiceState
         destination.SlowStart.Settings = warmup;
         destination.SlowStart.Update_NeedsLock(healthy);
         return destination.SlowStart;
+    }
+
+    /// <summary>Checks begin anew with new settings: what they knew was found out in another way.</summary>
+    private void UpdateChecks_NeedsLock(HealthCheckConfig? settings)
+    {
+        if (settings != _checks?.Settings)
+        {
+            _checks?.Stop_NeedsLock();
+            _checks = settings is null || Resilience.Prober is not { } prober ? null : new HealthChecker(this, Resilience, prober, settings);
+            _checks?.Update_NeedsLock(_endpoints);
+        }
     }
 
     /// <summary>The detector survives with all that it knows as long as there are settings for it.</summary>

@@ -79,7 +79,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                     Service = service.Name.ToString(),
                     Host = service.Name.Host,
                     Routes = service.Routes.Name.Length == 0 ? null : service.Routes.Name,
-                    Endpoints = [.. service.Endpoints.Select(Describe)],
+                    Endpoints = [.. service.Endpoints.Select(endpoint => Describe(endpoint, service.Checks))],
                     Subsets = service.Rule is { Subsets: { Count: > 0 } subsets }
                         ? [.. subsets.Select(static subset => new SubsetReport(subset.Name, subset.Labels))]
                         : null,
@@ -160,7 +160,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
         HeaderControlled = fault.HeaderControlled,
     };
 
-    private static EndpointReport Describe(EndpointState state)
+    private static EndpointReport Describe(EndpointState state, HealthChecker? checks)
     {
         var endpoint = state.Endpoint;
         return new EndpointReport
@@ -170,6 +170,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Weight = endpoint.Weight,
             Locality = endpoint.Locality,
             Health = endpoint.Health,
+            FailsChecks = checks?.ProblemOf(state),
             ServicePort = endpoint.ServicePort,
             InFlight = state.InFlight,
         };

@@ -136,6 +136,9 @@ internal sealed record EndpointReport
     public required int Weight { get; init; }
     public required Locality Locality { get; init; }
     public required EndpointHealth Health { get; init; }
+
+    /// <summary>What the last health check of this process found; absent while it passes, or without checks.</summary>
+    public string? FailsChecks { get; init; }
     public int? ServicePort { get; init; }
     public required int InFlight { get; init; }
 }

@@ -89,7 +89,7 @@ internal static class ConfigurationSamples
                 "Subsets": {
                   "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
                     "LoadBalancer": { "Simple": "PEAK_EWMA" } },
-                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
+                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "LoadBalancer": { "Simple": "RANDOM" } } } },
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
                 "RetryBudget": { "Percent": 10 },
@@ -103,6 +103,8 @@ internal static class ConfigurationSamples
                 "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
               "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
+              "checked": { "HealthCheck": { "Type": "Http", "Path": "/live", "Interval": "5s", "Timeout": "1s", "UnhealthyThreshold": 2, "HealthyThreshold": 1, "MinHealthPercent": 30 } },
+              "checked2": { "TrafficPolicy": { "HealthCheck": { "Type": "Grpc", "GrpcService": "shop.Reviews" } } },
               "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } },
               "c": { "LoadBalancer": { "ZoneAware": { "Enabled": true, "MinClusterSize": 4 } } }
             }

@@ -37,6 +37,7 @@ internal static class DestinationReader
             {
                 ("loadBalancer", policy.LoadBalancer is not null), ("outlierDetection", policy.OutlierDetection is not null),
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
+                ("healthCheck", policy.HealthCheck is not null),
             })
             {
                 if (isThere && owner.Member(key) is { } twice)
@@ -64,8 +65,15 @@ internal static class DestinationReader
             RetryBudget = policy.ObjectOrEmpty("retryBudget") is { } budget
                 ? RetryBudgetReader.Read(budget, isIstio ? s_istioRetryBudget : s_retryBudget)
                 : null,
+            HealthCheck = !isSubset && policy.ObjectOrEmpty("healthCheck") is { } check ? HealthCheckReader.Read(check) : null,
         };
         policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
+        if (isSubset)
+        {
+            // Subsets share endpoints, and an endpoint is well or not.
+            policy.NotSupported("healthCheck");
+        }
+
         return result == TrafficPolicyConfig.Default ? TrafficPolicyConfig.Default : result;
     }
 
