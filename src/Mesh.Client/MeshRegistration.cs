@@ -6,6 +6,7 @@ using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -53,7 +54,7 @@ internal static class MeshRegistration
         {
             var setup = provider.GetRequiredService<MeshSetup>();
             var catalogs = setup.CreateCatalogs();
-            return new MeshRuntime(
+            var runtime = new MeshRuntime(
                 setup.Options,
                 setup.CreateSources(),
                 catalogs,
@@ -62,6 +63,8 @@ internal static class MeshRegistration
                 provider.GetRequiredService<IRandomSource>(),
                 provider.GetRequiredService<IMeterFactory>(),
                 provider.GetRequiredService<ILogger<MeshRuntime>>());
+            runtime.Resilience.Prober = provider.GetRequiredService<IEndpointProber>();
+            return runtime;
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MeshHostedService>());
         services.AddHealthChecks().AddCheck<MeshHealthCheck>("mesh", tags: ["ready"]);
@@ -71,6 +74,7 @@ internal static class MeshRegistration
     {
         services.TryAddSingleton<IEndpointHandlerFactory, SocketsEndpointHandlerFactory>();
         services.AddSingleton<EndpointTransport>();
+        services.AddSingleton<IEndpointProber, EndpointProber>();
         services.AddSingleton<LoadBalancerFactory>();
         services.AddSingleton<PickerCache>();
         services.AddSingleton<AttemptTimeouts>();
@@ -81,6 +85,8 @@ internal static class MeshRegistration
         services.AddSingleton<DestinationFinder>();
         services.AddSingleton<PassThroughSender>();
         services.AddSingleton<RetryGate>();
+        services.AddSingleton<AttemptSender>();
+        services.AddSingleton<HedgeSender>();
         services.AddSingleton<MeshPipeline>();
     }
 

@@ -3,7 +3,7 @@ namespace Mesh.Client.LoadBalancing;
 /// <summary>How an attempt went.</summary>
 /// <param name="Latency">From the pick until the response's headers or the failure.</param>
 /// <param name="Failed">
-/// Whether there was no response, or one that says that the endpoint cannot serve (502, 503, 504). An attempt that the
+/// Whether there was no response, or one of 500 and above other than 501: failing fast must not look like being fast. An attempt that the
 /// caller gave up is no failure of the endpoint.
 /// </param>
 /// <param name="EndedAt">A timestamp of <see cref="LoadBalancingContext.Time"/>, so that a policy need not ask the clock again.</param>

@@ -4,7 +4,6 @@ using System.Net;
 using System.Runtime.ExceptionServices;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Telemetry;
-using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
@@ -25,7 +24,7 @@ namespace Mesh.Client.Pipeline;
 /// <item>mirrors: once for each logical request, of the request as the route sends it;</item>
 /// <item>limits of the destination: a place is taken once, and held through retries until the body is read;</item>
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
-/// <item>load balancer pick, away from endpoints that were tried;</item>
+/// <item>load balancer pick, away from endpoints that were tried, and from a whole locality if all of it was;</item>
 /// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
 /// <item>outcome of the attempt: to the balancer and the outlier detector, before anybody decides about another one;</item>
 /// <item>transport: the endpoint's own connections.</item>
@@ -38,7 +37,8 @@ internal sealed class MeshPipeline
 {
     private readonly MeshRuntime _runtime;
     private readonly PickerCache _pickers;
-    private readonly EndpointTransport _transport;
+    private readonly AttemptSender _sender;
+    private readonly HedgeSender _hedges;
     private readonly AttemptTimeouts _timeouts;
     private readonly MeshClientTelemetry _telemetry;
     private readonly RouteStage _routeStage;
@@ -53,7 +53,8 @@ internal sealed class MeshPipeline
     public MeshPipeline(
         MeshRuntime runtime,
         PickerCache pickers,
-        EndpointTransport transport,
+        AttemptSender sender,
+        HedgeSender hedges,
         AttemptTimeouts timeouts,
         MeshClientTelemetry telemetry,
         RouteStage routeStage,
@@ -66,7 +67,8 @@ internal sealed class MeshPipeline
     {
         _runtime = runtime;
         _pickers = pickers;
-        _transport = transport;
+        _sender = sender;
+        _hedges = hedges;
         _timeouts = timeouts;
         _telemetry = telemetry;
         _routeStage = routeStage;
@@ -179,7 +181,7 @@ internal sealed class MeshPipeline
                     place = Enter(view, destination, original, retry?.LastError);
                 }
 
-                var picker = _pickers.Get(view);
+                var picker = _pickers.Get(retry is null ? view : view.ForRetry(retry.Tried));
                 if (retry is null)
                 {
                     destination.Retries.Deposit(attemptStart);
@@ -192,21 +194,32 @@ internal sealed class MeshPipeline
                 cancel.ThrowIfCancellationRequested();
                 endpoint.Enter();
                 var end = Math.Min(deadline, _timestamps.After(attemptStart, PerTry(route!, original)));
+                var toldEnd = service.Name.IsExternal ? Timestamps.Never : Math.Min(end, told);
                 if (!service.Name.IsExternal)
                 {
-                    var toldEnd = Math.Min(end, told);
                     TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd));
                 }
 
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
                 Exception? error = null;
+                HedgedAttempt? hedged = null;
                 try
                 {
-                    response = await _transport.Get(endpoint).SendAsync(request, timeout.Token).ConfigureAwait(false);
+                    hedged = route!.Hedging is null ? null : _hedges.Begin(
+                        route.Hedging, request, destination, view, picker, endpoint, retry, keepsTrace, attemptStart, toldEnd);
+                    response = await (hedged is null
+                        ? _sender.SendAsync(view, endpoint, request, timeout.Token)
+                        : _hedges.SendAsync(hedged, timeout.Token)).ConfigureAwait(false);
                 }
                 catch (Exception e)
                 {
                     error = e;
+                }
+
+                if (hedged is not null)
+                {
+                    endpoint = hedged.Endpoint;
+                    attemptStart = hedged.Start;
                 }
 
                 // While a body may still be on its way, its sender holds the token.
@@ -359,9 +372,9 @@ internal sealed class MeshPipeline
         route.ResponseHeaders?.Apply(response);
     }
 
-    /// <summary>An answer that speaks for the endpoint and not for the request; it is often a quick one, and must not attract more.</summary>
+    /// <summary>An answer that speaks against the endpoint; it is often a quick one, and must not attract more.</summary>
     private static bool CannotServe(HttpResponseMessage response) =>
-        response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout;
+        (int)response.StatusCode >= 500 && response.StatusCode != HttpStatusCode.NotImplemented;
 
     /// <summary>For the whole request; zero for any time. A gRPC call has its own deadline and may stream for hours: only what its route says holds for it.</summary>
     private TimeSpan Total(Route route, HttpRequestMessage request) =>

@@ -60,7 +60,7 @@ internal sealed class Retry
     public void Mark(HttpRequestMessage request)
     {
         request.Headers.Remove(AttemptHeader);
-        request.Headers.TryAddWithoutValidation(AttemptHeader, (Attempt + 1).ToString(CultureInfo.InvariantCulture));
+        request.Headers.TryAddWithoutValidation(AttemptHeader, NumberText(Attempt + 1));
         _marked = request;
     }
 
@@ -80,6 +80,8 @@ internal sealed class Retry
             _marked = null;
         }
     }
+
+    public static string NumberText(int attempt) => attempt.ToString(CultureInfo.InvariantCulture);
 
     private void NoteResend(bool wasSent)
     {

@@ -24,6 +24,7 @@ internal sealed class MeshClientTelemetry
     private readonly Histogram<double> _mirrors;
     private readonly Counter<long> _mirrorsSkipped;
     private readonly Counter<long> _refusedRetries;
+    private readonly Counter<long> _hedges;
 
     public MeshClientTelemetry(IMeterFactory meters)
     {
@@ -37,6 +38,17 @@ internal sealed class MeshClientTelemetry
         _mirrorsSkipped = meter.CreateCounter<long>("mesh.client.mirror.skipped", "{request}", "Mirrored requests that were not sent.");
         _refusedRetries = meter.CreateCounter<long>(
             "mesh.client.retries.refused", "{attempt}", "Retries that were not made because of a limit, by destination and limit.");
+        _hedges = meter.CreateCounter<long>(
+            "mesh.client.hedges", "{attempt}", "Hedges by destination and outcome: won, lost, or refused for want of budget.");
+    }
+
+    /// <summary>A hedge was sent, or there is none left to send.</summary>
+    public void Hedged(string destination, string outcome)
+    {
+        if (_hedges.Enabled)
+        {
+            _hedges.Add(1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("mesh.outcome", outcome));
+        }
     }
 
     /// <summary>Whether somebody wants to know how long requests take.</summary>

@@ -130,6 +130,9 @@ internal static class MeshOptionsReader
         options.OutlierDetection = outbound.ObjectOrEmpty("outlierDetection") is { } outlier
             ? OutlierDetectionReader.Read(outlier, options.OutlierDetection ?? new OutlierDetectionConfig())
             : options.OutlierDetection;
+        options.LocalityLbSetting = outbound.ObjectOrEmpty("localityLbSetting") is { } locality
+            ? LocalityLbReader.Read(locality)
+            : options.LocalityLbSetting;
         outbound.Done();
     }
 

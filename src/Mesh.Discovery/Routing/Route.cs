@@ -27,6 +27,9 @@ internal sealed class Route
     public TimeSpan? Timeout { get; init; }
     public required RetryPolicy Retries { get; init; }
 
+    /// <summary>Null: none.</summary>
+    public HedgingConfig? Hedging { get; init; }
+
     /// <summary>What this route does that few do.</summary>
     public RouteExtras Extras { get; init; }
 

@@ -373,6 +373,7 @@ internal sealed class RuleCompiler(
                 ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
                 Timeout = config.Timeout,
                 Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
+                Hedging = config.Hedging,
                 Extras = (changes ? RouteExtras.ChangesRequest : 0) | (fault is null ? 0 : RouteExtras.Fault)
                     | (mirrors.Length == 0 ? 0 : RouteExtras.Mirrors),
                 Fault = fault,
@@ -452,6 +453,7 @@ internal sealed class RuleCompiler(
                         Rewrite = inner.Rewrite ?? config.Rewrite,
                         Timeout = inner.Timeout ?? config.Timeout,
                         Retries = inner.Retries ?? config.Retries,
+                        Hedging = inner.Hedging ?? config.Hedging,
                         Headers = inner.Headers ?? config.Headers,
                         Fault = inner.Fault ?? (inner.Route.Count > 0 ? config.Fault : null),
                         Mirrors = inner.Mirrors.Count > 0 || inner.Route.Count == 0 ? inner.Mirrors : config.Mirrors,

@@ -30,6 +30,7 @@ internal sealed record RouteConfig
     /// <summary>For the whole logical request with its retries. Null: the default; zero: none.</summary>
     public TimeSpan? Timeout { get; init; }
     public RetryConfig? Retries { get; init; }
+    public HedgingConfig? Hedging { get; init; }
     public FaultConfig? Fault { get; init; }
     public IReadOnlyList<MirrorConfig> Mirrors { get; init; } = [];
 }

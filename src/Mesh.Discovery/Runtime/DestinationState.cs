@@ -1,4 +1,5 @@
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Balancing;
 using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Discovery.Runtime;
@@ -10,6 +11,7 @@ internal sealed class DestinationState
     private volatile DestinationView _view = DestinationView.Empty;
     private long _firstAsked;
     private RetryBudget? _retries;
+    private HedgeState? _hedges;
 
     public DestinationState(ServiceState service, DestinationKey key)
     {
@@ -49,6 +51,9 @@ internal sealed class DestinationState
     /// <summary>Who ejects its endpoints; null if nobody does. Written under the service's lock.</summary>
     public OutlierDetector? Detector { get; set; }
 
+    /// <summary>Who knows which of its endpoints are new; null if it does not matter. Written under the service's lock.</summary>
+    public SlowStart? SlowStart { get; set; }
+
     /// <summary>Who counts its requests; null until there was a limit. Written under the service's lock.</summary>
     public DestinationBreaker? Breaker { get; set; }
 
@@ -57,6 +62,12 @@ internal sealed class DestinationState
 
     /// <summary>The budget, if there was a request.</summary>
     public RetryBudget? KnownRetries => Volatile.Read(ref _retries);
+
+    /// <summary>What hedging knows of it; made with the first request that may be hedged.</summary>
+    public HedgeState Hedges => Volatile.Read(ref _hedges) ?? CreateHedges();
+
+    /// <summary>The same, if there was such a request.</summary>
+    public HedgeState? KnownHedges => Volatile.Read(ref _hedges);
 
     /// <summary>Done once the destination has had an endpoint, or needs none.</summary>
     public Task HadEndpoints => _hadEndpoints.Task;
@@ -71,6 +82,12 @@ internal sealed class DestinationState
     /// <summary>The destination for the port that the request dials, where the service tells its ports apart.</summary>
     public DestinationState ForPort(int port) =>
         Key.Port is null && Service.HasPorts ? Service.GetDestination(Key with { Port = port }) : this;
+
+    private HedgeState CreateHedges()
+    {
+        Interlocked.CompareExchange(ref _hedges, new HedgeState(Service.Resilience.Time), null);
+        return _hedges;
+    }
 
     private RetryBudget CreateBudget()
     {
@@ -110,6 +127,32 @@ internal sealed class DestinationView(EndpointState[] endpoints, LoadBalancerCon
     public int? MaxRetries { get; init; }
 
     public RetryBudgetConfig RetryBudget { get; init; } = s_retryBudget;
+
+    /// <summary>How traffic is shared out, if the weights of endpoints do not say all; else null.</summary>
+    public ViewBalance? Balance { get; init; }
+
+    /// <summary>Endpoints of the next priority, which take no traffic but as a last resort; null for none.</summary>
+    public DestinationView? Next { get; init; }
+
+    /// <summary>
+    /// The view that another attempt is picked from: this one, or, if all its endpoints were tried, the next priority that
+    /// has one that was not.
+    /// </summary>
+    public DestinationView ForRetry(EndpointState[] tried)
+    {
+        for (var view = Next is null ? null : this; view is not null; view = view.Next)
+        {
+            foreach (var endpoint in view.Endpoints)
+            {
+                if (!tried.AsSpan().Contains(endpoint))
+                {
+                    return view;
+                }
+            }
+        }
+
+        return this;
+    }
 
     /// <summary>The client's picker for exactly these endpoints.</summary>
     public object? Picker;

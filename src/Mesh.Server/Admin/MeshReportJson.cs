@@ -137,6 +137,9 @@ internal sealed record EndpointReport
     public required int Weight { get; init; }
     public required Locality Locality { get; init; }
     public required EndpointHealth Health { get; init; }
+
+    /// <summary>What the last health check of this process found; absent while it passes, or without checks.</summary>
+    public string? FailsChecks { get; init; }
     public int? ServicePort { get; init; }
     public required int InFlight { get; init; }
 }
@@ -155,6 +158,12 @@ internal sealed record DestinationReport
 
     /// <summary>Endpoints that are ejected now; absent where no outliers are detected.</summary>
     public IReadOnlyList<EjectionReport>? Ejected { get; init; }
+
+    /// <summary>How traffic is shared out, if the weights of endpoints do not say all.</summary>
+    public BalanceReport? Balance { get; init; }
+
+    /// <summary>How newcomers warm up, if they do.</summary>
+    public WarmupReport? Warmup { get; init; }
 
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }

@@ -40,7 +40,8 @@ internal static class ConfigurationSamples
                 "SplitExternalLocalOriginErrors": true, "Interval": "5s", "BaseEjectionTime": "20s", "MaxEjectionTime": "2m",
                 "MaxEjectionTimeJitter": "1s", "MaxEjectionPercent": 50, "MinHealthPercent": 40, "SuccessRateStdevFactor": 1900,
                 "SuccessRateMinimumHosts": 4, "SuccessRateRequestVolume": 50, "FailurePercentageThreshold": 80,
-                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 }
+                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 },
+              "LocalityLbSetting": { "Enabled": true, "Failover": [ { "From": "eu", "To": "us" } ], "FailoverPriority": [ "version", "rack=7" ] }
             },
             "Inbound": {
               "Deadlines": false, "TrustPriority": true,
@@ -70,6 +71,7 @@ internal static class ConfigurationSamples
                 "Rewrite": { "Uri": "/", "Authority": "reviews" },
                 "Timeout": "2s",
                 "Retries": { "Attempts": 2, "PerTryTimeout": "500ms", "RetryOn": "5xx,connect-failure" },
+                "Hedging": { "Percentile": 99, "Attempts": 2, "MaxExtraPercent": 2.5, "AnyMethod": true },
                 "Headers": { "Request": { "Set": { "a": "1" } } },
                 "Fault": {
                   "Delay": { "Percentage": 0.1, "FixedDelay": "2s" },
@@ -80,6 +82,7 @@ internal static class ConfigurationSamples
                 "Mirrors": [
                   { "Host": "reviews", "Subset": "v2", "Port": 9080, "Percentage": 12.5 },
                   { "Destination": { "Host": "reviews", "Subset": "v2", "Port": { "Number": 9080 } }, "Percentage": { "Value": 1 } } ] },
+              { "Hedging": { "Delay": "50ms" }, "Route": [ { "Subset": "v1" } ] },
               { "Rewrite": { "UriRegexRewrite": { "Match": "^/a", "Rewrite": "/b" } }, "Route": [ { "Subset": "v1" } ] },
               { "Redirect": { "Uri": "/new", "Authority": "example.com", "Scheme": "https", "Port": 8443, "RedirectCode": 308 } },
               { "Redirect": { "DerivePort": "FROM_REQUEST_PORT" } },
@@ -93,12 +96,14 @@ internal static class ConfigurationSamples
                   "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
                     "AdaptiveConcurrency": {},
                     "LoadBalancer": { "Simple": "PEAK_EWMA" } },
-                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
+                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "AdaptiveConcurrency": {}, "LoadBalancer": { "Simple": "RANDOM" } } } },
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
                 "RetryBudget": { "Percent": 10 },
                 "AdaptiveConcurrency": { "Mode": "Shadow", "MinLimit": 4, "MaxLimit": 100, "Window": "1s" },
-                "LoadBalancer": { "Simple": "LEAST_REQUEST" } },
+                "LoadBalancer": { "Simple": "LEAST_REQUEST",
+                  "LocalityLbSetting": { "Distribute": [ { "From": "eu/eu-1/*", "To": { "eu/*": 80, "us": 20 } } ] },
+                  "Warmup": { "Duration": "30s", "MinimumPercent": 5, "Aggression": 1.5 }, "Aperture": { "Size": 20 } } },
               "orders": { "ConnectionPool": {
                 "Tcp": { "MaxConnections": 20, "ConnectTimeout": "1s" },
                 "Http": { "Http2MaxRequests": 100, "Http1MaxPendingRequests": 10, "MaxRetries": 3, "IdleTimeout": "30s", "MaxRequestsPerConnection": 1 } } },
@@ -106,7 +111,10 @@ internal static class ConfigurationSamples
                 "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
               "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
-              "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } }
+              "checked": { "HealthCheck": { "Type": "Http", "Path": "/live", "Interval": "5s", "Timeout": "1s", "UnhealthyThreshold": 2, "HealthyThreshold": 1, "MinHealthPercent": 30 } },
+              "checked2": { "TrafficPolicy": { "HealthCheck": { "Type": "Grpc", "GrpcService": "shop.Reviews" } } },
+              "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } },
+              "c": { "LoadBalancer": { "ZoneAware": { "Enabled": true, "MinClusterSize": 4 } } }
             }
         } }
         """;

@@ -45,6 +45,7 @@ internal static class RouteReader
             Rewrite = Rewrite(route.Object("rewrite")),
             Timeout = route.Duration("timeout"),
             Retries = Retries(route.Object("retries")),
+            Hedging = HedgingReader.Read(route.ObjectOrEmpty("hedging")),
             Headers = HeadersReader.Read(route.Object("headers")),
             Fault = FaultReader.Read(route.Object("fault")),
             Mirrors = MirrorReader.Read(route, defaultHost),

@@ -7,11 +7,13 @@ namespace Mesh.Discovery.Runtime.Resilience;
 internal sealed partial class ResilienceEvents
 {
     private const string DestinationTag = "mesh.destination";
+    private const string ServiceTag = "mesh.service";
 
     private readonly ILogger _logger;
     private readonly Counter<long> _ejections;
     private readonly UpDownCounter<long> _ejected;
     private readonly UpDownCounter<long> _panicking;
+    private readonly UpDownCounter<long> _failing;
 
     public ResilienceEvents(Meter meter, ILogger logger)
     {
@@ -20,6 +22,23 @@ internal sealed partial class ResilienceEvents
         _ejected = meter.CreateUpDownCounter<long>("mesh.outlier.ejected", "{endpoint}", "Endpoints that are ejected now.");
         _panicking = meter.CreateUpDownCounter<long>(
             "mesh.destination.panicking", "{destination}", "1 while a destination uses ejected endpoints because too few are healthy.");
+        _failing = meter.CreateUpDownCounter<long>("mesh.health_check.failing", "{endpoint}", "Endpoints that fail their health checks now.");
+    }
+
+    public void Fails(string service, string endpoint, int checks, string problem)
+    {
+        Log.Fails(_logger, endpoint, service, checks, problem);
+        _failing.Add(1, new KeyValuePair<string, object?>(ServiceTag, service));
+    }
+
+    public void Passes(string service, string endpoint, bool isGone)
+    {
+        if (!isGone)
+        {
+            Log.Passes(_logger, endpoint, service);
+        }
+
+        _failing.Add(-1, new KeyValuePair<string, object?>(ServiceTag, service));
     }
 
     public void Ejected(string destination, string endpoint, string reason, TimeSpan time, int ejections)
@@ -54,6 +73,12 @@ internal sealed partial class ResilienceEvents
 
     private static partial class Log
     {
+        [LoggerMessage(126, LogLevel.Warning, "Endpoint {Endpoint} of {Service} fails its health checks and takes no traffic ({Checks} in a row, the last one: {Problem}).")]
+        public static partial void Fails(ILogger logger, string endpoint, string service, int checks, string problem);
+
+        [LoggerMessage(127, LogLevel.Information, "Endpoint {Endpoint} of {Service} passes its health checks again.")]
+        public static partial void Passes(ILogger logger, string endpoint, string service);
+
         [LoggerMessage(121, LogLevel.Warning, "Endpoint {Endpoint} of {Destination} is ejected for {Time}: {Reason} (ejection {Ejections} in a row).")]
         public static partial void Ejected(ILogger logger, string endpoint, string destination, TimeSpan time, string reason, int ejections);
 
