@@ -201,11 +201,7 @@ internal static class OverloadCommand
     }
 
     private static Process Start(AdaptiveConcurrencyMode mode) =>
-        Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["overload-server", mode.ToString()])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+        SelfProcess.Start("overload-server", mode.ToString());
 
     /// <summary>What became of the requests of one round.</summary>
     private sealed class Round

@@ -18,12 +18,7 @@ internal static class LiveRun
     public static async Task<SimulationResult> RunAsync(SimulationPolicy policy, int seed)
     {
         var scenario = Scenarios.SlowEndpoint;
-        using var server = Process.Start(
-            new ProcessStartInfo(Environment.ProcessPath!, [LiveServer.Verb, $"{scenario.Endpoints}", $"{seed}"])
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-            })!;
+        using var server = SelfProcess.Start(LiveServer.Verb, $"{scenario.Endpoints}", $"{seed}");
         try
         {
             var addresses = (await server.StandardOutput.ReadLineAsync())!.Split(' ');
