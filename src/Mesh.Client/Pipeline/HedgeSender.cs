@@ -158,7 +158,8 @@ internal sealed class HedgeSender
 
         if (attempt.End != Timestamps.Never)
         {
-            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End));
+            // The priority is among the headers that were copied.
+            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
         }
 
         endpoint.Enter();

@@ -111,6 +111,7 @@ internal sealed class MeshPipeline
         var attemptStart = start;
         var deadline = Timestamps.Never;
         var isDelayed = false;
+        var context = MeshRequestContext.Current;
         var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
         DestinationBreaker? place = null;
@@ -118,7 +119,7 @@ internal sealed class MeshPipeline
         try
         {
             deadline = Math.Min(
-                _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, original)), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
+                _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, original)), context?.Deadline ?? Timestamps.Never);
             if (arm is null || route!.Extras != RouteExtras.None)
             {
                 var prepared = await _routeStage.RunAsync(decision, original, service, activity, deadline, cancel).ConfigureAwait(false);
@@ -197,7 +198,7 @@ internal sealed class MeshPipeline
                 var toldEnd = service.Name.IsExternal ? Timestamps.Never : Math.Min(end, told);
                 if (!service.Name.IsExternal)
                 {
-                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd));
+                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd), context);
                 }
 
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
@@ -336,7 +337,7 @@ internal sealed class MeshPipeline
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
     private static void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original)
     {
-        if (IsEmpty(response.Content) || original.Method == HttpMethod.Head
+        if (IsOver(response.Content) || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         {
             endpoint.Leave();
@@ -348,11 +349,15 @@ internal sealed class MeshPipeline
         }
     }
 
-    /// <summary>Of what came over a connection the header is looked at as it came: parsing it would cost more than all else here.</summary>
-    private static bool IsEmpty(HttpContent content) =>
-        content is not ByteArrayContent && content.Headers.NonValidated.TryGetValues("Content-Length", out var length)
+    /// <summary>
+    /// Whether nothing is on its way any more: there is no body, or it is in memory. Of what came over a connection the header is
+    /// looked at as it came: parsing it would cost more than all else here.
+    /// </summary>
+    private static bool IsOver(HttpContent content) =>
+        content is ByteArrayContent
+        || (content.Headers.NonValidated.TryGetValues("Content-Length", out var length)
             ? length.ToString() == "0"
-            : content.Headers.ContentLength == 0;
+            : content.Headers.ContentLength == 0);
 
     /// <summary>Takes a place among the requests of a destination that limits them.</summary>
     private static DestinationBreaker? Enter(DestinationView view, DestinationState destination, HttpRequestMessage request, Exception? last) =>
