@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Mesh.Client.Http;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Pipeline;
+using Mesh.Client.Resilience;
 using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
@@ -61,7 +62,8 @@ internal static class MeshRegistration
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<IRandomSource>(),
                 provider.GetRequiredService<IMeterFactory>(),
-                provider.GetRequiredService<ILogger<MeshRuntime>>());
+                provider.GetRequiredService<ILogger<MeshRuntime>>(),
+                provider.GetRequiredService<ApplicationPipelines>().Names);
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MeshHostedService>());
         services.AddHealthChecks().AddCheck<MeshHealthCheck>("mesh", tags: ["ready"]);
@@ -81,6 +83,9 @@ internal static class MeshRegistration
         services.AddSingleton<DestinationFinder>();
         services.AddSingleton<PassThroughSender>();
         services.AddSingleton<RetryGate>();
+        services.AddSingleton<CircuitBreakers>();
+        services.AddSingleton<ApplicationPipelines>();
+        services.AddSingleton<RoutePasses>();
         services.AddSingleton<AttemptSender>();
         services.AddSingleton<HedgeSender>();
         services.AddSingleton<MeshPipeline>();

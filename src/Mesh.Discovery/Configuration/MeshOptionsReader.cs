@@ -129,6 +129,9 @@ internal static class MeshOptionsReader
         options.OutlierDetection = outbound.ObjectOrEmpty("outlierDetection") is { } outlier
             ? OutlierDetectionReader.Read(outlier, options.OutlierDetection ?? new OutlierDetectionConfig())
             : options.OutlierDetection;
+        options.CircuitBreaker = outbound.ObjectOrEmpty("circuitBreaker") is { } breaker
+            ? CircuitBreakerReader.Read(breaker, options.CircuitBreaker ?? new CircuitBreakerConfig())
+            : options.CircuitBreaker;
         outbound.Done();
     }
 

@@ -35,6 +35,10 @@ internal sealed record TrafficPolicyConfig
     public OutlierDetectionConfig? OutlierDetection { get; init; }
     public ConnectionPoolConfig? ConnectionPool { get; init; }
     public RetryBudgetConfig? RetryBudget { get; init; }
+    public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
+    /// <summary>The application's own, around each attempt.</summary>
+    public PipelineReference? ResiliencePipeline { get; init; }
 
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
@@ -45,6 +49,8 @@ internal sealed record TrafficPolicyConfig
             OutlierDetection = OutlierDetection ?? weaker.OutlierDetection,
             ConnectionPool = ConnectionPool ?? weaker.ConnectionPool,
             RetryBudget = RetryBudget ?? weaker.RetryBudget,
+            CircuitBreaker = CircuitBreaker ?? weaker.CircuitBreaker,
+            ResiliencePipeline = ResiliencePipeline ?? weaker.ResiliencePipeline,
         };
         return both == this ? this : both;
     }

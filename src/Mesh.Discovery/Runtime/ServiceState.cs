@@ -296,6 +296,8 @@ internal sealed class ServiceState
             IsPanicking = isPanicking,
             Detector = detector,
             Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool),
+            Circuit = UpdateCircuit_NeedsLock(destination, policy.CircuitBreaker ?? Resilience.CircuitBreaker),
+            ResiliencePipeline = policy.ResiliencePipeline?.Name,
             MaxRetries = policy.ConnectionPool?.MaxRetries,
             RetryBudget = policy.RetryBudget ?? Resilience.RetryBudget,
         };
@@ -319,6 +321,18 @@ internal sealed class ServiceState
         }
 
         return destination.Detector;
+    }
+
+    /// <summary>The circuit survives with its state as long as there are settings for it.</summary>
+    private DestinationCircuit? UpdateCircuit_NeedsLock(DestinationState destination, CircuitBreakerConfig? settings)
+    {
+        if (settings is not null)
+        {
+            destination.Circuit ??= new DestinationCircuit(destination.Name, Resilience);
+        }
+
+        destination.Circuit?.Use(settings);
+        return destination.Circuit = settings is null ? null : destination.Circuit;
     }
 
     private static DestinationBreaker? UpdateBreaker_NeedsLock(DestinationState destination, ConnectionPoolConfig? limits)

@@ -40,7 +40,8 @@ internal static class ConfigurationSamples
                 "SplitExternalLocalOriginErrors": true, "Interval": "5s", "BaseEjectionTime": "20s", "MaxEjectionTime": "2m",
                 "MaxEjectionTimeJitter": "1s", "MaxEjectionPercent": 50, "MinHealthPercent": 40, "SuccessRateStdevFactor": 1900,
                 "SuccessRateMinimumHosts": 4, "SuccessRateRequestVolume": 50, "FailurePercentageThreshold": 80,
-                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 }
+                "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 },
+              "CircuitBreaker": { "FailureRatio": 0.25, "MinimumThroughput": 20, "SamplingDuration": "10s", "BreakDuration": "2s", "State": "Closed" }
             },
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Access": "Any" },
@@ -65,6 +66,7 @@ internal static class ConfigurationSamples
                 "Timeout": "2s",
                 "Retries": { "Attempts": 2, "PerTryTimeout": "500ms", "RetryOn": "5xx,connect-failure" },
                 "Hedging": { "Percentile": 99, "Attempts": 2, "MaxExtraPercent": 2.5, "AnyMethod": true },
+                "ResiliencePipeline": "slow-partner",
                 "Headers": { "Request": { "Set": { "a": "1" } } },
                 "Fault": {
                   "Delay": { "Percentage": 0.1, "FixedDelay": "2s" },
@@ -86,17 +88,18 @@ internal static class ConfigurationSamples
             "Destinations": {
               "reviews": {
                 "Subsets": {
-                  "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
+                  "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 }, "CircuitBreaker": {}, "ResiliencePipeline": "other",
                     "LoadBalancer": { "Simple": "PEAK_EWMA" } },
                   "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "LoadBalancer": { "Simple": "RANDOM" } } } },
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
                 "RetryBudget": { "Percent": 10 },
+                "CircuitBreaker": { "State": "Open" }, "ResiliencePipeline": "slow-partner",
                 "LoadBalancer": { "Simple": "LEAST_REQUEST" } },
               "orders": { "ConnectionPool": {
                 "Tcp": { "MaxConnections": 20, "ConnectTimeout": "1s" },
                 "Http": { "Http2MaxRequests": 100, "Http1MaxPendingRequests": 10, "MaxRetries": 3, "IdleTimeout": "30s", "MaxRequestsPerConnection": 1 } } },
-              "ratings": { "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "LoadBalancer": { "ConsistentHash": {
+              "ratings": { "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "CircuitBreaker": { "FailureRatio": 1 }, "ResiliencePipeline": "x", "LoadBalancer": { "ConsistentHash": {
                 "HttpCookie": { "Name": "user", "Path": "/", "Ttl": "1h" }, "RingHash": { "MinimumRingSize": 2048 } } } } },
               "details": { "LoadBalancer": { "ConsistentHash": { "HttpHeaderName": "x-user", "Maglev": { "TableSize": 65537 } } } },
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
