@@ -65,8 +65,12 @@ internal sealed class FailureRateBreaker
         var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false);
         try
         {
-            await _breaker.ExecuteOutcomeAsync(
+            var outcome = await _breaker.ExecuteOutcomeAsync(
                 static async (_, probe) => Outcome.FromResult(await probe.SendAsync().ConfigureAwait(false)), context, probe).ConfigureAwait(false);
+            if (outcome.Exception is not (null or BrokenCircuitException))
+            {
+                ExceptionDispatchInfo.Throw(outcome.Exception);
+            }
         }
         finally
         {

@@ -163,6 +163,13 @@ internal sealed class RuleCompiler(
                 _issues.Warning(passThrough.Location,
                     "outlierDetection and connectionPool have no effect with PASSTHROUGH: such calls go to the address that is dialled, not to endpoints");
             }
+
+            if (policy is { LoadBalancer: { Simple: "PASSTHROUGH" } notBalanced }
+                && (policy.CircuitBreaker is { State: CircuitBreakerState.Auto } || policy.ResiliencePipeline is not null))
+            {
+                _issues.Warning(notBalanced.Location,
+                    "resiliencePipeline, and circuitBreaker but for its state, have no effect with PASSTHROUGH: such calls are not attempts at endpoints");
+            }
         }
 
         private void CheckLoadBalancer(LoadBalancerConfig? config)

@@ -88,6 +88,15 @@ public class ResilienceRuleTests
     }
 
     [Fact]
+    public void CircuitBreaker_OutOfBoundsInCode_IsRefused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { FailureRatio = 10 });
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { MinimumThroughput = 1 });
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { SamplingDuration = TimeSpan.FromMilliseconds(1) });
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { BreakDuration = TimeSpan.MaxValue });
+    }
+
+    [Fact]
     public void CircuitBreaker_Defaults_ArePollysStandardOnes() => Assert.Equal(
         (0.1, 100, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5), CircuitBreakerState.Auto),
         (new CircuitBreakerConfig() is var b ? b.FailureRatio : 0, b.MinimumThroughput, b.SamplingDuration, b.BreakDuration, b.State));

@@ -41,6 +41,15 @@ public sealed class ResiliencePipelineTests
         Assert.Single(Compile(
             """ "Routes": { "a": [ { "ResiliencePipeline": "slow", "DirectResponse": { "Status": 200 } } ] } """).Issues.Issues).Message);
 
+    [Theory]
+    [InlineData(""" "ResiliencePipeline": "slow" """, 1)]
+    [InlineData(""" "CircuitBreaker": {} """, 1)]
+    [InlineData(""" "CircuitBreaker": { "State": "Open" } """, 0)]
+    public void Compile_WithPassThrough_WarnsOfWhatHasNoEffect(string part, int warnings) => Assert.Equal(
+        warnings,
+        Compile($$""" "Destinations": { "a": { "LoadBalancer": { "Simple": "PASSTHROUGH" }, {{part}} } } """).Issues.Issues.Count(
+            static issue => issue.Severity == IssueSeverity.Warning && issue.Message.Contains("no effect with PASSTHROUGH", StringComparison.Ordinal)));
+
     private static CompiledRules Compile(string json) => Compile(json, new HashSet<string>(StringComparer.OrdinalIgnoreCase) { "slow", "other" });
 
     private static CompiledRules Compile(string json, IReadOnlySet<string>? pipelines)
