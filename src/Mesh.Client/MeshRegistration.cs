@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Mesh.Client.Http;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Pipeline;
+using Mesh.Client.Resilience;
 using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
@@ -62,7 +63,8 @@ internal static class MeshRegistration
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<IRandomSource>(),
                 provider.GetRequiredService<IMeterFactory>(),
-                provider.GetRequiredService<ILogger<MeshRuntime>>());
+                provider.GetRequiredService<ILogger<MeshRuntime>>(),
+                provider.GetRequiredService<ApplicationPipelines>().Names);
             runtime.Resilience.Prober = provider.GetRequiredService<IEndpointProber>();
             return runtime;
         });
@@ -85,6 +87,9 @@ internal static class MeshRegistration
         services.AddSingleton<DestinationFinder>();
         services.AddSingleton<PassThroughSender>();
         services.AddSingleton<RetryGate>();
+        services.AddSingleton<CircuitBreakers>();
+        services.AddSingleton<ApplicationPipelines>();
+        services.AddSingleton<RoutePasses>();
         services.AddSingleton<AttemptSender>();
         services.AddSingleton<HedgeSender>();
         services.AddSingleton<MeshPipeline>();

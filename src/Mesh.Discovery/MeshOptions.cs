@@ -165,6 +165,9 @@ public sealed class OutboundOptions
     /// Default: near ones first where outliers are detected.
     /// </summary>
     public LocalityLbConfig LocalityLbSetting { get; set; } = new();
+
+    /// <summary>When calls to a destination fail at once because too many fail, unless its rule says so. Default: null, never.</summary>
+    public CircuitBreakerConfig? CircuitBreaker { get; set; }
 }
 
 /// <summary>What becomes of calls to hosts that the mesh does not know (Istio: outboundTrafficPolicy).</summary>

@@ -133,6 +133,9 @@ internal static class MeshOptionsReader
         options.LocalityLbSetting = outbound.ObjectOrEmpty("localityLbSetting") is { } locality
             ? LocalityLbReader.Read(locality)
             : options.LocalityLbSetting;
+        options.CircuitBreaker = outbound.ObjectOrEmpty("circuitBreaker") is { } breaker
+            ? CircuitBreakerReader.Read(breaker, options.CircuitBreaker ?? new CircuitBreakerConfig())
+            : options.CircuitBreaker;
         outbound.Done();
     }
 

@@ -40,6 +40,11 @@ internal sealed record TrafficPolicyConfig
     /// <summary>Of the host alone: subsets share endpoints.</summary>
     public HealthCheckConfig? HealthCheck { get; init; }
 
+    public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
+    /// <summary>The application's own, around each attempt.</summary>
+    public PipelineReference? ResiliencePipeline { get; init; }
+
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
     {
@@ -51,6 +56,8 @@ internal sealed record TrafficPolicyConfig
             RetryBudget = RetryBudget ?? weaker.RetryBudget,
             AdaptiveConcurrency = AdaptiveConcurrency ?? weaker.AdaptiveConcurrency,
             HealthCheck = HealthCheck ?? weaker.HealthCheck,
+            CircuitBreaker = CircuitBreaker ?? weaker.CircuitBreaker,
+            ResiliencePipeline = ResiliencePipeline ?? weaker.ResiliencePipeline,
         };
         return both == this ? this : both;
     }

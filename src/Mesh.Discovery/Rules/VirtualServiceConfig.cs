@@ -31,6 +31,9 @@ internal sealed record RouteConfig
     public TimeSpan? Timeout { get; init; }
     public RetryConfig? Retries { get; init; }
     public HedgingConfig? Hedging { get; init; }
+
+    /// <summary>The application's own, around the whole logical request.</summary>
+    public PipelineReference? ResiliencePipeline { get; init; }
     public FaultConfig? Fault { get; init; }
     public IReadOnlyList<MirrorConfig> Mirrors { get; init; } = [];
 }

@@ -57,6 +57,9 @@ internal sealed class DestinationState
     /// <summary>Who counts its requests; null until there was a limit. Written under the service's lock.</summary>
     public DestinationBreaker? Breaker { get; set; }
 
+    /// <summary>Who fails its calls at once when too many fail; null if nobody does. Written under the service's lock.</summary>
+    public DestinationCircuit? Circuit { get; set; }
+
     /// <summary>How many retries it gets; made with its first request.</summary>
     public RetryBudget Retries => Volatile.Read(ref _retries) ?? CreateBudget();
 
@@ -120,8 +123,17 @@ internal sealed class DestinationView(EndpointState[] endpoints, LoadBalancerCon
     /// <summary>Who is told what became of attempts; null if nobody wants to know.</summary>
     public OutlierDetector? Detector { get; init; }
 
+    /// <summary>Whether anybody wants to know what became of attempts.</summary>
+    public bool IsReported => Detector is not null || Circuit is not null;
+
     /// <summary>Who counts requests in flight; null if they have no limit.</summary>
     public DestinationBreaker? Breaker { get; init; }
+
+    /// <summary>Who fails calls at once when too many fail; null if nobody does.</summary>
+    public DestinationCircuit? Circuit { get; init; }
+
+    /// <summary>The name of the application's own pipeline around each attempt; null if there is none.</summary>
+    public string? ResiliencePipeline { get; init; }
 
     /// <summary>How many retries may be under way; null for any number.</summary>
     public int? MaxRetries { get; init; }

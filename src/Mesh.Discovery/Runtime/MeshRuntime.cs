@@ -73,7 +73,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         TimeProvider time,
         IRandomSource random,
         IMeterFactory meters,
-        ILogger<MeshRuntime> logger)
+        ILogger<MeshRuntime> logger,
+        IReadOnlySet<string>? pipelines = null)
     {
         _options = options;
         _sources = sources;
@@ -90,7 +91,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _defaultFault = FaultPlan.Create(null, options.Outbound.HeaderFaults);
         _rules = new RuleBook(new RuleCompiler(
             options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service,
-            options.Outbound.HeaderFaults));
+            options.Outbound.HeaderFaults, pipelines));
         foreach (var consul in catalogs.OfType<ConsulCatalog>())
         {
             consul.IsNamed = Knows;
@@ -112,7 +113,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             options.Locality, new Labels(options.Labels), options.Outbound.LocalityLbSetting,
             $"{Environment.MachineName}/{Environment.ProcessId}/{options.Advertise?.Authority}", PeersWanted);
         Resilience = new ResilienceContext(
-            time, random, new ResilienceEvents(meter, logger), options.Outbound.OutlierDetection, options.Outbound.RetryBudget);
+            time, random, new ResilienceEvents(meter, logger), options.Outbound.OutlierDetection, options.Outbound.RetryBudget,
+            options.Outbound.CircuitBreaker);
     }
 
     /// <summary>What destinations need to protect themselves.</summary>

@@ -311,6 +311,8 @@ internal sealed class ServiceState
             IsPanicking = isPanicking || ignoresChecks,
             Detector = detector,
             Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool, policy.AdaptiveConcurrency),
+            Circuit = UpdateCircuit_NeedsLock(destination, policy.CircuitBreaker ?? Resilience.CircuitBreaker),
+            ResiliencePipeline = policy.ResiliencePipeline?.Name,
             MaxRetries = policy.ConnectionPool?.MaxRetries,
             RetryBudget = policy.RetryBudget ?? Resilience.RetryBudget,
             Balance = balance,
@@ -376,6 +378,18 @@ internal sealed class ServiceState
         }
 
         return destination.Detector;
+    }
+
+    /// <summary>The circuit survives with its state as long as there are settings for it.</summary>
+    private DestinationCircuit? UpdateCircuit_NeedsLock(DestinationState destination, CircuitBreakerConfig? settings)
+    {
+        if (settings is not null)
+        {
+            destination.Circuit ??= new DestinationCircuit(destination.Name, Resilience);
+        }
+
+        destination.Circuit?.Use(settings);
+        return destination.Circuit = settings is null ? null : destination.Circuit;
     }
 
     private DestinationBreaker? UpdateBreaker_NeedsLock(

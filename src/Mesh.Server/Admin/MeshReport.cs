@@ -194,6 +194,8 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Balance = BalanceReport.Of(view),
             Warmup = WarmupReport.Of(view.LoadBalancer),
             Limits = Limits(state, view),
+            CircuitBreaker = view.Circuit is { } circuit ? Describe(circuit) : null,
+            ResiliencePipeline = view.ResiliencePipeline,
             RetryBudget = state.KnownRetries is { } retries ? Describe(retries, state.Service.Resilience.Time) : null,
         };
     }
@@ -229,6 +231,14 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
 
         static LimitReport Limit(string name, int limit, long inUse) => new(name, limit, inUse, Math.Max(0, limit - inUse));
     }
+
+    private static CircuitBreakerReport Describe(DestinationCircuit circuit) => new(
+        circuit.State,
+        circuit.IsForced,
+        circuit.Left is { } left ? Math.Round(left.TotalSeconds, 1) : null,
+        circuit.Settings.FailureRatio,
+        circuit.Settings.MinimumThroughput,
+        circuit.Refused);
 
     private static RetryBudgetReport Describe(RetryBudget retries, TimeProvider time) => new(
         retries.Settings.Percent,

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mesh.Discovery;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Server.Admin;
 
@@ -168,6 +169,12 @@ internal sealed record DestinationReport
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }
 
+    /// <summary>The failure-rate breaker, if there is one.</summary>
+    public CircuitBreakerReport? CircuitBreaker { get; init; }
+
+    /// <summary>The application's own pipeline around each attempt, if there is one.</summary>
+    public string? ResiliencePipeline { get; init; }
+
     /// <summary>The retry budget, once there was a request.</summary>
     public RetryBudgetReport? RetryBudget { get; init; }
 }
@@ -182,6 +189,15 @@ internal sealed record EjectionReport(string Endpoint, double Seconds, int Eject
 /// <param name="InUse">How much of it is taken.</param>
 /// <param name="Remaining">How much of it is left.</param>
 internal sealed record LimitReport(string Name, int Limit, long InUse, long Remaining);
+
+/// <param name="State"><c>Closed</c>, <c>Open</c> or <c>HalfOpen</c>.</param>
+/// <param name="Forced">Whether an operator holds it there.</param>
+/// <param name="Seconds">How long until a call may be let through, while it is open.</param>
+/// <param name="FailureRatio">The share of failures that opens it.</param>
+/// <param name="MinimumThroughput">Of at least so many attempts.</param>
+/// <param name="Refused">Calls that failed at once since the start.</param>
+internal sealed record CircuitBreakerReport(
+    CircuitState State, bool Forced, double? Seconds, double FailureRatio, int MinimumThroughput, long Refused);
 
 /// <param name="Percent">The share of requests.</param>
 /// <param name="MinRetriesPerSecond">What is possible beside.</param>

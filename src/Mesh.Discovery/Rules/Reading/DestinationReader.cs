@@ -11,6 +11,7 @@ internal static class DestinationReader
     private static readonly OutlierDetectionConfig s_outlierDetection = new();
     private static readonly RetryBudgetConfig s_retryBudget = new();
     private static readonly AdaptiveConcurrencyConfig s_adaptiveConcurrency = new();
+    private static readonly CircuitBreakerConfig s_circuitBreaker = new();
 
     /// <summary>A document that comes from Istio means what it meant there: no panic threshold, and a floor of retries by concurrency.</summary>
     private static readonly OutlierDetectionConfig s_istioOutlierDetection = new() { MinHealthPercent = 0 };
@@ -40,6 +41,7 @@ internal static class DestinationReader
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
                 ("adaptiveConcurrency", policy.AdaptiveConcurrency is not null),
                 ("healthCheck", policy.HealthCheck is not null),
+                ("circuitBreaker", policy.CircuitBreaker is not null), ("resiliencePipeline", policy.ResiliencePipeline is not null),
             })
             {
                 if (isThere && owner.Member(key) is { } twice)
@@ -71,6 +73,8 @@ internal static class DestinationReader
                 ? AdaptiveConcurrencyReader.Read(concurrency, s_adaptiveConcurrency)
                 : null,
             HealthCheck = !isSubset && policy.ObjectOrEmpty("healthCheck") is { } check ? HealthCheckReader.Read(check) : null,
+            CircuitBreaker = policy.ObjectOrEmpty("circuitBreaker") is { } breaker ? CircuitBreakerReader.Read(breaker, s_circuitBreaker) : null,
+            ResiliencePipeline = CircuitBreakerReader.Pipeline(policy),
         };
         policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
         if (isSubset)

@@ -14,6 +14,8 @@ internal sealed partial class ResilienceEvents
     private readonly UpDownCounter<long> _ejected;
     private readonly UpDownCounter<long> _panicking;
     private readonly UpDownCounter<long> _failing;
+    private readonly Counter<long> _transitions;
+    private readonly UpDownCounter<long> _open;
 
     public ResilienceEvents(Meter meter, ILogger logger)
     {
@@ -23,6 +25,9 @@ internal sealed partial class ResilienceEvents
         _panicking = meter.CreateUpDownCounter<long>(
             "mesh.destination.panicking", "{destination}", "1 while a destination uses ejected endpoints because too few are healthy.");
         _failing = meter.CreateUpDownCounter<long>("mesh.health_check.failing", "{endpoint}", "Endpoints that fail their health checks now.");
+        _transitions = meter.CreateCounter<long>(
+            "mesh.circuit_breaker.transitions", "{transition}", "Changes of state of failure-rate breakers, by destination and new state.");
+        _open = meter.CreateUpDownCounter<long>("mesh.circuit_breaker.open", "{destination}", "1 while a destination's breaker is open or half-open.");
     }
 
     public void Fails(string service, string endpoint, int checks, string problem)
@@ -71,6 +76,27 @@ internal sealed partial class ResilienceEvents
         _panicking.Add(isPanicking ? 1 : -1, new KeyValuePair<string, object?>(DestinationTag, destination));
     }
 
+    public void CircuitOpened(string destination, int failures, double rate, TimeSpan time) =>
+        Log.CircuitOpened(_logger, destination, failures, Math.Round(rate * 100, 1), time);
+
+    public void CircuitOpenedAgain(string destination, TimeSpan time) => Log.CircuitOpenedAgain(_logger, destination, time);
+
+    public void CircuitForcedOpen(string destination) => Log.CircuitForcedOpen(_logger, destination);
+
+    public void CircuitHalfOpened(string destination) => Log.CircuitHalfOpened(_logger, destination);
+
+    public void CircuitClosed(string destination, long refused) => Log.CircuitClosed(_logger, destination, refused);
+
+    public void CircuitChanged(string destination, CircuitState before, CircuitState now)
+    {
+        var name = now switch { CircuitState.Open => "open", CircuitState.HalfOpen => "half_open", _ => "closed" };
+        _transitions.Add(1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("mesh.state", name));
+        if (before == CircuitState.Closed || now == CircuitState.Closed)
+        {
+            _open.Add(now == CircuitState.Closed ? -1 : 1, new KeyValuePair<string, object?>(DestinationTag, destination));
+        }
+    }
+
     private static partial class Log
     {
         [LoggerMessage(126, LogLevel.Warning, "Endpoint {Endpoint} of {Service} fails its health checks and takes no traffic ({Checks} in a row, the last one: {Problem}).")]
@@ -93,5 +119,20 @@ internal sealed partial class ResilienceEvents
 
         [LoggerMessage(125, LogLevel.Information, "{Destination} panics no more.")]
         public static partial void PanicIsOver(ILogger logger, string destination);
+
+        [LoggerMessage(126, LogLevel.Warning, "The circuit breaker of {Destination} is Open for {Time}: {Failures} attempts, {Percent} %, have failed. Calls fail at once.")]
+        public static partial void CircuitOpened(ILogger logger, string destination, int failures, double percent, TimeSpan time);
+
+        [LoggerMessage(127, LogLevel.Information, "The circuit breaker of {Destination} is Open again for {Time}.")]
+        public static partial void CircuitOpenedAgain(ILogger logger, string destination, TimeSpan time);
+
+        [LoggerMessage(128, LogLevel.Warning, "The circuit breaker of {Destination} is Open by its rule (State: Open), until that changes. Calls fail at once.")]
+        public static partial void CircuitForcedOpen(ILogger logger, string destination);
+
+        [LoggerMessage(129, LogLevel.Information, "The circuit breaker of {Destination} is HalfOpen: one call is let through.")]
+        public static partial void CircuitHalfOpened(ILogger logger, string destination);
+
+        [LoggerMessage(130, LogLevel.Information, "The circuit breaker of {Destination} is Closed. Meanwhile {Refused} calls have failed at once.")]
+        public static partial void CircuitClosed(ILogger logger, string destination, long refused);
     }
 }
