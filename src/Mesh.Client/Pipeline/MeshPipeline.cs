@@ -129,7 +129,7 @@ internal sealed class MeshPipeline
         Retry? retry = null;
         try
         {
-            deadline = pass is null ? Deadline(start, route, original) : pass.Deadline;
+            deadline = pass is null ? Deadline(start, route, original, context) : pass.Deadline;
             if (arm is null || route!.Extras != RouteExtras.None)
             {
                 var prepared = await _routeStage.RunAsync(
@@ -260,7 +260,7 @@ internal sealed class MeshPipeline
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
                 }
 
-                if (place is { Adaptive: { } adaptive })
+                if (place is { Adaptive: { } adaptive } && failure != AttemptFailure.Withheld)
                 {
                     adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight, AttemptResults.HasFailed(response));
                 }
@@ -363,7 +363,7 @@ internal sealed class MeshPipeline
     private Task<HttpResponseMessage> SendPassesAsync(
         HttpRequestMessage original, ServiceState service, MeshHandler client, RouteDecision decision, long start, CancellationToken cancel) =>
         _passes.SendAsync(
-            service, original, decision, start, Deadline(start, decision.Route, original),
+            service, original, decision, start, Deadline(start, decision.Route, original, MeshRequestContext.Current),
             (request, pass, token) => SendAsync(request, service, client, token, pass), cancel);
 
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
@@ -414,8 +414,8 @@ internal sealed class MeshPipeline
         (int)response.StatusCode >= 500 && response.StatusCode != HttpStatusCode.NotImplemented;
 
     /// <summary>When the whole request must be over: by its own time, and by that of the request that is being served.</summary>
-    private long Deadline(long start, Route? route, HttpRequestMessage request) => Math.Min(
-        _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, request)), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
+    private long Deadline(long start, Route? route, HttpRequestMessage request, MeshRequestContext? context) => Math.Min(
+        _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, request)), context?.Deadline ?? Timestamps.Never);
 
     /// <summary>For the whole request; zero for any time. A gRPC call has its own deadline and may stream for hours: only what its route says holds for it.</summary>
     private TimeSpan Total(Route route, HttpRequestMessage request) =>

@@ -130,12 +130,12 @@ internal static class MeshOptionsReader
         options.OutlierDetection = outbound.ObjectOrEmpty("outlierDetection") is { } outlier
             ? OutlierDetectionReader.Read(outlier, options.OutlierDetection ?? new OutlierDetectionConfig())
             : options.OutlierDetection;
-        options.LocalityLbSetting = outbound.ObjectOrEmpty("localityLbSetting") is { } locality
-            ? LocalityLbReader.Read(locality)
-            : options.LocalityLbSetting;
         options.CircuitBreaker = outbound.ObjectOrEmpty("circuitBreaker") is { } breaker
             ? CircuitBreakerReader.Read(breaker, options.CircuitBreaker ?? new CircuitBreakerConfig())
             : options.CircuitBreaker;
+        options.LocalityLbSetting = outbound.ObjectOrEmpty("localityLbSetting") is { } locality
+            ? LocalityLbReader.Read(locality)
+            : options.LocalityLbSetting;
         outbound.Done();
     }
 

@@ -35,15 +35,14 @@ internal sealed record TrafficPolicyConfig
     public OutlierDetectionConfig? OutlierDetection { get; init; }
     public ConnectionPoolConfig? ConnectionPool { get; init; }
     public RetryBudgetConfig? RetryBudget { get; init; }
-    public AdaptiveConcurrencyConfig? AdaptiveConcurrency { get; init; }
-
-    /// <summary>Of the host alone: subsets share endpoints.</summary>
-    public HealthCheckConfig? HealthCheck { get; init; }
-
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
     /// <summary>The application's own, around each attempt.</summary>
     public PipelineReference? ResiliencePipeline { get; init; }
+    public AdaptiveConcurrencyConfig? AdaptiveConcurrency { get; init; }
+
+    /// <summary>Of the host alone: subsets share endpoints.</summary>
+    public HealthCheckConfig? HealthCheck { get; init; }
 
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
@@ -54,10 +53,10 @@ internal sealed record TrafficPolicyConfig
             OutlierDetection = OutlierDetection ?? weaker.OutlierDetection,
             ConnectionPool = ConnectionPool ?? weaker.ConnectionPool,
             RetryBudget = RetryBudget ?? weaker.RetryBudget,
-            AdaptiveConcurrency = AdaptiveConcurrency ?? weaker.AdaptiveConcurrency,
-            HealthCheck = HealthCheck ?? weaker.HealthCheck,
             CircuitBreaker = CircuitBreaker ?? weaker.CircuitBreaker,
             ResiliencePipeline = ResiliencePipeline ?? weaker.ResiliencePipeline,
+            AdaptiveConcurrency = AdaptiveConcurrency ?? weaker.AdaptiveConcurrency,
+            HealthCheck = HealthCheck ?? weaker.HealthCheck,
         };
         return both == this ? this : both;
     }

@@ -41,8 +41,8 @@ internal static class ConfigurationSamples
                 "MaxEjectionTimeJitter": "1s", "MaxEjectionPercent": 50, "MinHealthPercent": 40, "SuccessRateStdevFactor": 1900,
                 "SuccessRateMinimumHosts": 4, "SuccessRateRequestVolume": 50, "FailurePercentageThreshold": 80,
                 "FailurePercentageMinimumHosts": 3, "FailurePercentageRequestVolume": 20 },
-              "LocalityLbSetting": { "Enabled": true, "Failover": [ { "From": "eu", "To": "us" } ], "FailoverPriority": [ "version", "rack=7" ] },
-              "CircuitBreaker": { "FailureRatio": 0.25, "MinimumThroughput": 20, "SamplingDuration": "10s", "BreakDuration": "2s", "State": "Closed" }
+              "CircuitBreaker": { "FailureRatio": 0.25, "MinimumThroughput": 20, "SamplingDuration": "10s", "BreakDuration": "2s", "State": "Closed" },
+              "LocalityLbSetting": { "Enabled": true, "Failover": [ { "From": "eu", "To": "us" } ], "FailoverPriority": [ "version", "rack=7" ] }
             },
             "Inbound": {
               "Deadlines": false, "TrustPriority": true,
@@ -95,15 +95,16 @@ internal static class ConfigurationSamples
             "Destinations": {
               "reviews": {
                 "Subsets": {
-                  "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 },
-                    "AdaptiveConcurrency": {}, "CircuitBreaker": {}, "ResiliencePipeline": "other",
+                  "v1": { "Labels": { "version": "v1" }, "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": { "Percent": 5 }, "CircuitBreaker": {}, "ResiliencePipeline": "other",
+                    "AdaptiveConcurrency": {},
                     "LoadBalancer": { "Simple": "PEAK_EWMA" } },
-                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "AdaptiveConcurrency": {}, "CircuitBreaker": {}, "ResiliencePipeline": "y", "LoadBalancer": { "Simple": "RANDOM" } } } },
+                  "v2": { "Labels": { "version": "v2" }, "TrafficPolicy": { "OutlierDetection": {}, "ConnectionPool": { "MaxRequests": 5 }, "RetryBudget": {}, "AdaptiveConcurrency": {},
+                    "CircuitBreaker": {}, "ResiliencePipeline": "x", "LoadBalancer": { "Simple": "RANDOM" } } } },
                 "OutlierDetection": { "Consecutive5xxErrors": 3 },
                 "ConnectionPool": { "MaxRequests": 100, "MaxPendingRequests": 10, "MaxRetries": 3, "MaxConnections": 20, "ConnectTimeout": "1s", "IdleTimeout": "30s" },
                 "RetryBudget": { "Percent": 10 },
-                "AdaptiveConcurrency": { "Mode": "Shadow", "MinLimit": 4, "MaxLimit": 100, "Window": "1s" },
                 "CircuitBreaker": { "State": "Open" }, "ResiliencePipeline": "slow-partner",
+                "AdaptiveConcurrency": { "Mode": "Shadow", "MinLimit": 4, "MaxLimit": 100, "Window": "1s" },
                 "LoadBalancer": { "Simple": "LEAST_REQUEST",
                   "LocalityLbSetting": { "Distribute": [ { "From": "eu/eu-1/*", "To": { "eu/*": 80, "us": 20 } } ] },
                   "Warmup": { "Duration": "30s", "MinimumPercent": 5, "Aggression": 1.5 }, "Aperture": { "Size": 20 } } },

@@ -10,8 +10,8 @@ internal static class DestinationReader
 
     private static readonly OutlierDetectionConfig s_outlierDetection = new();
     private static readonly RetryBudgetConfig s_retryBudget = new();
-    private static readonly AdaptiveConcurrencyConfig s_adaptiveConcurrency = new();
     private static readonly CircuitBreakerConfig s_circuitBreaker = new();
+    private static readonly AdaptiveConcurrencyConfig s_adaptiveConcurrency = new();
 
     /// <summary>A document that comes from Istio means what it meant there: no panic threshold, and a floor of retries by concurrency.</summary>
     private static readonly OutlierDetectionConfig s_istioOutlierDetection = new() { MinHealthPercent = 0 };
@@ -39,9 +39,9 @@ internal static class DestinationReader
             {
                 ("loadBalancer", policy.LoadBalancer is not null), ("outlierDetection", policy.OutlierDetection is not null),
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
+                ("circuitBreaker", policy.CircuitBreaker is not null), ("resiliencePipeline", policy.ResiliencePipeline is not null),
                 ("adaptiveConcurrency", policy.AdaptiveConcurrency is not null),
                 ("healthCheck", policy.HealthCheck is not null),
-                ("circuitBreaker", policy.CircuitBreaker is not null), ("resiliencePipeline", policy.ResiliencePipeline is not null),
             })
             {
                 if (isThere && owner.Member(key) is { } twice)
@@ -69,12 +69,12 @@ internal static class DestinationReader
             RetryBudget = policy.ObjectOrEmpty("retryBudget") is { } budget
                 ? RetryBudgetReader.Read(budget, isIstio ? s_istioRetryBudget : s_retryBudget)
                 : null,
+            CircuitBreaker = policy.ObjectOrEmpty("circuitBreaker") is { } breaker ? CircuitBreakerReader.Read(breaker, s_circuitBreaker) : null,
+            ResiliencePipeline = CircuitBreakerReader.Pipeline(policy),
             AdaptiveConcurrency = policy.ObjectOrEmpty("adaptiveConcurrency") is { } concurrency
                 ? AdaptiveConcurrencyReader.Read(concurrency, s_adaptiveConcurrency)
                 : null,
             HealthCheck = !isSubset && policy.ObjectOrEmpty("healthCheck") is { } check ? HealthCheckReader.Read(check) : null,
-            CircuitBreaker = policy.ObjectOrEmpty("circuitBreaker") is { } breaker ? CircuitBreakerReader.Read(breaker, s_circuitBreaker) : null,
-            ResiliencePipeline = CircuitBreakerReader.Pipeline(policy),
         };
         policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
         if (isSubset)

@@ -17,10 +17,10 @@ internal sealed class ResilienceContext(
 
     public RetryBudgetConfig RetryBudget { get; } = retryBudget;
 
+    public CircuitBreakerConfig? CircuitBreaker { get; } = circuitBreaker;
+
     /// <summary>Who asks endpoints whether they are well; without one there are no health checks. Set before the runtime starts.</summary>
     public IEndpointProber? Prober { get; set; }
-
-    public CircuitBreakerConfig? CircuitBreaker { get; } = circuitBreaker;
 
     /// <summary>Whether a retry was refused for want of budget within the last second, by any destination.</summary>
     public bool IsOutOfBudget =>

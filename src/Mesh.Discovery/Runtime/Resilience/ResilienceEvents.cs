@@ -13,9 +13,9 @@ internal sealed partial class ResilienceEvents
     private readonly Counter<long> _ejections;
     private readonly UpDownCounter<long> _ejected;
     private readonly UpDownCounter<long> _panicking;
-    private readonly UpDownCounter<long> _failing;
     private readonly Counter<long> _transitions;
     private readonly UpDownCounter<long> _open;
+    private readonly UpDownCounter<long> _failing;
 
     public ResilienceEvents(Meter meter, ILogger logger)
     {
@@ -24,10 +24,10 @@ internal sealed partial class ResilienceEvents
         _ejected = meter.CreateUpDownCounter<long>("mesh.outlier.ejected", "{endpoint}", "Endpoints that are ejected now.");
         _panicking = meter.CreateUpDownCounter<long>(
             "mesh.destination.panicking", "{destination}", "1 while a destination uses ejected endpoints because too few are healthy.");
-        _failing = meter.CreateUpDownCounter<long>("mesh.health_check.failing", "{endpoint}", "Endpoints that fail their health checks now.");
         _transitions = meter.CreateCounter<long>(
             "mesh.circuit_breaker.transitions", "{transition}", "Changes of state of failure-rate breakers, by destination and new state.");
         _open = meter.CreateUpDownCounter<long>("mesh.circuit_breaker.open", "{destination}", "1 while a destination's breaker is open or half-open.");
+        _failing = meter.CreateUpDownCounter<long>("mesh.health_check.failing", "{endpoint}", "Endpoints that fail their health checks now.");
     }
 
     public void Fails(string service, string endpoint, int checks, string problem)
@@ -120,19 +120,19 @@ internal sealed partial class ResilienceEvents
         [LoggerMessage(125, LogLevel.Information, "{Destination} panics no more.")]
         public static partial void PanicIsOver(ILogger logger, string destination);
 
-        [LoggerMessage(126, LogLevel.Warning, "The circuit breaker of {Destination} is Open for {Time}: {Failures} attempts, {Percent} %, have failed. Calls fail at once.")]
+        [LoggerMessage(128, LogLevel.Warning, "The circuit breaker of {Destination} is Open for {Time}: {Failures} attempts, {Percent} %, have failed. Calls fail at once.")]
         public static partial void CircuitOpened(ILogger logger, string destination, int failures, double percent, TimeSpan time);
 
-        [LoggerMessage(127, LogLevel.Information, "The circuit breaker of {Destination} is Open again for {Time}.")]
+        [LoggerMessage(129, LogLevel.Information, "The circuit breaker of {Destination} is Open again for {Time}.")]
         public static partial void CircuitOpenedAgain(ILogger logger, string destination, TimeSpan time);
 
-        [LoggerMessage(128, LogLevel.Warning, "The circuit breaker of {Destination} is Open by its rule (State: Open), until that changes. Calls fail at once.")]
+        [LoggerMessage(130, LogLevel.Warning, "The circuit breaker of {Destination} is Open by its rule (State: Open), until that changes. Calls fail at once.")]
         public static partial void CircuitForcedOpen(ILogger logger, string destination);
 
-        [LoggerMessage(129, LogLevel.Information, "The circuit breaker of {Destination} is HalfOpen: one call is let through.")]
+        [LoggerMessage(131, LogLevel.Information, "The circuit breaker of {Destination} is HalfOpen: one call is let through.")]
         public static partial void CircuitHalfOpened(ILogger logger, string destination);
 
-        [LoggerMessage(130, LogLevel.Information, "The circuit breaker of {Destination} is Closed. Meanwhile {Refused} calls have failed at once.")]
+        [LoggerMessage(132, LogLevel.Information, "The circuit breaker of {Destination} is Closed. Meanwhile {Refused} calls have failed at once.")]
         public static partial void CircuitClosed(ILogger logger, string destination, long refused);
     }
 }
