@@ -7,6 +7,7 @@ using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -54,7 +55,7 @@ internal static class MeshRegistration
         {
             var setup = provider.GetRequiredService<MeshSetup>();
             var catalogs = setup.CreateCatalogs();
-            return new MeshRuntime(
+            var runtime = new MeshRuntime(
                 setup.Options,
                 setup.CreateSources(),
                 catalogs,
@@ -64,6 +65,8 @@ internal static class MeshRegistration
                 provider.GetRequiredService<IMeterFactory>(),
                 provider.GetRequiredService<ILogger<MeshRuntime>>(),
                 provider.GetRequiredService<ApplicationPipelines>().Names);
+            runtime.Resilience.Prober = provider.GetRequiredService<IEndpointProber>();
+            return runtime;
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MeshHostedService>());
         services.AddHealthChecks().AddCheck<MeshHealthCheck>("mesh", tags: ["ready"]);
@@ -73,6 +76,7 @@ internal static class MeshRegistration
     {
         services.TryAddSingleton<IEndpointHandlerFactory, SocketsEndpointHandlerFactory>();
         services.AddSingleton<EndpointTransport>();
+        services.AddSingleton<IEndpointProber, EndpointProber>();
         services.AddSingleton<LoadBalancerFactory>();
         services.AddSingleton<PickerCache>();
         services.AddSingleton<AttemptTimeouts>();

@@ -50,8 +50,8 @@ public sealed class CircuitOpenException : MeshRejectedException
     public string Destination { get; }
 
     /// <summary>
-    /// The limit: <c>MaxRequests</c> or <c>MaxPendingRequests</c>; <c>FailureRatio</c> if the breaker is open because too many calls
-    /// have failed, <c>State</c> if an operator holds it open.
+    /// The limit: <c>MaxRequests</c>, <c>MaxPendingRequests</c> or <c>AdaptiveConcurrency</c>; <c>FailureRatio</c> if the breaker is open
+    /// because too many calls have failed, <c>State</c> if an operator holds it open.
     /// </summary>
     public string Limit { get; }
 

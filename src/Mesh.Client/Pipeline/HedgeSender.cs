@@ -115,7 +115,9 @@ internal sealed class HedgeSender
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var timer = Task.Delay(delay, _time, stop.Token);
         var first = await Task.WhenAny(legs.Select(static leg => (Task)leg.Task).Append(timer)).ConfigureAwait(false);
-        await stop.CancelAsync().ConfigureAwait(false);
+
+        // Here and now: nobody waits for the timer any more, and there is nothing else to call.
+        stop.Cancel();
         return first == timer && timer.IsCompletedSuccessfully;
     }
 
@@ -161,7 +163,8 @@ internal sealed class HedgeSender
 
         if (attempt.End != Timestamps.Never)
         {
-            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End));
+            // The priority is among the headers that were copied.
+            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
         }
 
         endpoint.Enter();

@@ -26,7 +26,7 @@ namespace Mesh.Client.Pipeline;
 /// <item>limits of the destination: a place is taken once, and held through retries until the body is read;</item>
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
 /// <item>circuit breaker of the destination: before the pick, so that no endpoint is touched while it is open;</item>
-/// <item>load balancer pick, away from endpoints that were tried;</item>
+/// <item>load balancer pick, away from endpoints that were tried, and from a whole locality if all of it was;</item>
 /// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
 /// <item>outcome of the attempt: to the balancer and the outlier detector, before anybody decides about another one;</item>
 /// <item>the application's own pipeline, if the destination names one;</item>
@@ -122,13 +122,14 @@ internal sealed class MeshPipeline
         var attemptStart = start;
         var deadline = Timestamps.Never;
         var isDelayed = false;
+        var context = MeshRequestContext.Current;
         var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
         DestinationBreaker? place = null;
         Retry? retry = null;
         try
         {
-            deadline = pass is null ? Deadline(start, route, original) : pass.Deadline;
+            deadline = pass is null ? Deadline(start, route, original, context) : pass.Deadline;
             if (arm is null || route!.Extras != RouteExtras.None)
             {
                 var prepared = await _routeStage.RunAsync(
@@ -199,7 +200,7 @@ internal sealed class MeshPipeline
                     place = Enter(view, destination, original, retry?.LastError);
                 }
 
-                var picker = _pickers.Get(view);
+                var picker = _pickers.Get(retry is null ? view : view.ForRetry(retry.Tried));
                 if (retry is null)
                 {
                     destination.Retries.Deposit(attemptStart);
@@ -215,7 +216,7 @@ internal sealed class MeshPipeline
                 var toldEnd = service.Name.IsExternal ? Timestamps.Never : Math.Min(end, told);
                 if (!service.Name.IsExternal)
                 {
-                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd));
+                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd), context);
                 }
 
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
@@ -257,6 +258,11 @@ internal sealed class MeshPipeline
                 {
                     var hasFailed = response is null ? failure != AttemptFailure.Cancelled : CannotServe(response);
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
+                }
+
+                if (place is { Adaptive: { } adaptive } && failure != AttemptFailure.Withheld)
+                {
+                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight, AttemptResults.HasFailed(response));
                 }
 
                 TimeSpan? pause = null;
@@ -357,13 +363,13 @@ internal sealed class MeshPipeline
     private Task<HttpResponseMessage> SendPassesAsync(
         HttpRequestMessage original, ServiceState service, MeshHandler client, RouteDecision decision, long start, CancellationToken cancel) =>
         _passes.SendAsync(
-            service, original, decision, start, Deadline(start, decision.Route, original),
+            service, original, decision, start, Deadline(start, decision.Route, original, MeshRequestContext.Current),
             (request, pass, token) => SendAsync(request, service, client, token, pass), cancel);
 
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
     private static void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original)
     {
-        if (IsEmpty(response.Content) || original.Method == HttpMethod.Head
+        if (IsOver(response.Content) || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         {
             endpoint.Leave();
@@ -375,15 +381,23 @@ internal sealed class MeshPipeline
         }
     }
 
-    /// <summary>Of what came over a connection the header is looked at as it came: parsing it would cost more than all else here.</summary>
-    private static bool IsEmpty(HttpContent content) =>
-        content is not ByteArrayContent && content.Headers.NonValidated.TryGetValues("Content-Length", out var length)
+    /// <summary>
+    /// Whether nothing is on its way any more: there is no body, or it is in memory. Of what came over a connection the header is
+    /// looked at as it came: parsing it would cost more than all else here.
+    /// </summary>
+    private static bool IsOver(HttpContent content) =>
+        content is ByteArrayContent
+        || (content.Headers.NonValidated.TryGetValues("Content-Length", out var length)
             ? length.ToString() == "0"
-            : content.Headers.ContentLength == 0;
+            : content.Headers.ContentLength == 0);
 
     /// <summary>Takes a place among the requests of a destination that limits them.</summary>
     private static DestinationBreaker? Enter(DestinationView view, DestinationState destination, HttpRequestMessage request, Exception? last) =>
-        view.Breaker?.TryEnter(view.Endpoints.Length, request.Version.Major < 2) is { } limit
+        view.Breaker is { } breaker
+        && breaker.TryEnter(
+            view.Endpoints.Length,
+            request.Version.Major < 2,
+            breaker.Adaptive is not null && MeshRequestContext.Current is { Priority: RequestPriority.Critical }) is { } limit
             ? throw new CircuitOpenException(destination.Name, limit.Name, limit.Value, $"{request.Method} {request.RequestUri}", last)
             : view.Breaker;
 
@@ -400,8 +414,8 @@ internal sealed class MeshPipeline
         (int)response.StatusCode >= 500 && response.StatusCode != HttpStatusCode.NotImplemented;
 
     /// <summary>When the whole request must be over: by its own time, and by that of the request that is being served.</summary>
-    private long Deadline(long start, Route? route, HttpRequestMessage request) => Math.Min(
-        _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, request)), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
+    private long Deadline(long start, Route? route, HttpRequestMessage request, MeshRequestContext? context) => Math.Min(
+        _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, request)), context?.Deadline ?? Timestamps.Never);
 
     /// <summary>For the whole request; zero for any time. A gRPC call has its own deadline and may stream for hours: only what its route says holds for it.</summary>
     private TimeSpan Total(Route route, HttpRequestMessage request) =>

@@ -38,7 +38,7 @@ internal sealed partial class RetryGate(
             return null;
         }
 
-        var pause = attempt.Failure == AttemptFailure.Unsent && made + 1 < view.Endpoints.Length
+        var pause = attempt.Failure == AttemptFailure.Unsent && made + 1 < view.Endpoints.Length + (view.Next?.Endpoints.Length ?? 0)
             ? TimeSpan.Zero
             : RetryDecision.Backoff(made + 1, random.NextDouble());
         if (attempt.Failure != AttemptFailure.Unsent && !RetryDecision.CanReplay(request.Content, ReplayCap))

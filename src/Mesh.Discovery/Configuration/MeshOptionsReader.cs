@@ -42,6 +42,7 @@ internal static class MeshOptionsReader
         Read(mesh.Object("discovery"), options.Discovery);
         Read(mesh.Object("config"), options.Config);
         Read(mesh.Object("outbound"), options.Outbound);
+        InboundOptionsReader.Read(mesh.Object("inbound"), options.Inbound);
         if (mesh.Object("drain") is { } drain)
         {
             options.Drain.Delay = drain.Duration("delay") ?? options.Drain.Delay;
@@ -132,6 +133,9 @@ internal static class MeshOptionsReader
         options.CircuitBreaker = outbound.ObjectOrEmpty("circuitBreaker") is { } breaker
             ? CircuitBreakerReader.Read(breaker, options.CircuitBreaker ?? new CircuitBreakerConfig())
             : options.CircuitBreaker;
+        options.LocalityLbSetting = outbound.ObjectOrEmpty("localityLbSetting") is { } locality
+            ? LocalityLbReader.Read(locality)
+            : options.LocalityLbSetting;
         outbound.Done();
     }
 

@@ -46,7 +46,7 @@ internal sealed class MeshMiddleware(
     {
         if (response.StatusCode >= 500)
         {
-            response.Headers[Retry.NoRetryHeader] = "1";
+            response.Headers.TryAdd(Retry.NoRetryHeader, "1");
         }
 
         return Task.CompletedTask;

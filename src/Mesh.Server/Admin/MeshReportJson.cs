@@ -32,6 +32,7 @@ internal sealed record OptionsReport
     public required DiscoveryReport Discovery { get; init; }
     public required RuleFileOptions Config { get; init; }
     public required OutboundOptions Outbound { get; init; }
+    public required InboundOptions Inbound { get; init; }
     public required DrainOptions Drain { get; init; }
     public required AdminOptions Admin { get; init; }
 }
@@ -137,6 +138,9 @@ internal sealed record EndpointReport
     public required int Weight { get; init; }
     public required Locality Locality { get; init; }
     public required EndpointHealth Health { get; init; }
+
+    /// <summary>What the last health check of this process found; absent while it passes, or without checks.</summary>
+    public string? FailsChecks { get; init; }
     public int? ServicePort { get; init; }
     public required int InFlight { get; init; }
 }
@@ -155,6 +159,12 @@ internal sealed record DestinationReport
 
     /// <summary>Endpoints that are ejected now; absent where no outliers are detected.</summary>
     public IReadOnlyList<EjectionReport>? Ejected { get; init; }
+
+    /// <summary>How traffic is shared out, if the weights of endpoints do not say all.</summary>
+    public BalanceReport? Balance { get; init; }
+
+    /// <summary>How newcomers warm up, if they do.</summary>
+    public WarmupReport? Warmup { get; init; }
 
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }

@@ -556,7 +556,7 @@ public sealed class CircuitBreakerTests
     }
 
     private static string[] CircuitLogs(TestMesh mesh) =>
-        [.. mesh.Logs.GetSnapshot().Where(static log => log.Id.Id is >= 126 and <= 130).Select(static log => log.Message)];
+        [.. mesh.Logs.GetSnapshot().Where(static log => log.Id.Id is >= 128 and <= 132).Select(static log => log.Message)];
 
     private static DestinationState Destination(TestMesh mesh, string name = "reviews")
     {

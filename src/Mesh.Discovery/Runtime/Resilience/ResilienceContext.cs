@@ -19,6 +19,9 @@ internal sealed class ResilienceContext(
 
     public CircuitBreakerConfig? CircuitBreaker { get; } = circuitBreaker;
 
+    /// <summary>Who asks endpoints whether they are well; without one there are no health checks. Set before the runtime starts.</summary>
+    public IEndpointProber? Prober { get; set; }
+
     /// <summary>Whether a retry was refused for want of budget within the last second, by any destination.</summary>
     public bool IsOutOfBudget =>
         Volatile.Read(ref _refusedUntil) is var until && until != long.MinValue && Time.GetTimestamp() < until;

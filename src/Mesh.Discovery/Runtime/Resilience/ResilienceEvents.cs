@@ -7,6 +7,7 @@ namespace Mesh.Discovery.Runtime.Resilience;
 internal sealed partial class ResilienceEvents
 {
     private const string DestinationTag = "mesh.destination";
+    private const string ServiceTag = "mesh.service";
 
     private readonly ILogger _logger;
     private readonly Counter<long> _ejections;
@@ -14,6 +15,7 @@ internal sealed partial class ResilienceEvents
     private readonly UpDownCounter<long> _panicking;
     private readonly Counter<long> _transitions;
     private readonly UpDownCounter<long> _open;
+    private readonly UpDownCounter<long> _failing;
 
     public ResilienceEvents(Meter meter, ILogger logger)
     {
@@ -25,6 +27,23 @@ internal sealed partial class ResilienceEvents
         _transitions = meter.CreateCounter<long>(
             "mesh.circuit_breaker.transitions", "{transition}", "Changes of state of failure-rate breakers, by destination and new state.");
         _open = meter.CreateUpDownCounter<long>("mesh.circuit_breaker.open", "{destination}", "1 while a destination's breaker is open or half-open.");
+        _failing = meter.CreateUpDownCounter<long>("mesh.health_check.failing", "{endpoint}", "Endpoints that fail their health checks now.");
+    }
+
+    public void Fails(string service, string endpoint, int checks, string problem)
+    {
+        Log.Fails(_logger, endpoint, service, checks, problem);
+        _failing.Add(1, new KeyValuePair<string, object?>(ServiceTag, service));
+    }
+
+    public void Passes(string service, string endpoint, bool isGone)
+    {
+        if (!isGone)
+        {
+            Log.Passes(_logger, endpoint, service);
+        }
+
+        _failing.Add(-1, new KeyValuePair<string, object?>(ServiceTag, service));
     }
 
     public void Ejected(string destination, string endpoint, string reason, TimeSpan time, int ejections)
@@ -80,6 +99,12 @@ internal sealed partial class ResilienceEvents
 
     private static partial class Log
     {
+        [LoggerMessage(126, LogLevel.Warning, "Endpoint {Endpoint} of {Service} fails its health checks and takes no traffic ({Checks} in a row, the last one: {Problem}).")]
+        public static partial void Fails(ILogger logger, string endpoint, string service, int checks, string problem);
+
+        [LoggerMessage(127, LogLevel.Information, "Endpoint {Endpoint} of {Service} passes its health checks again.")]
+        public static partial void Passes(ILogger logger, string endpoint, string service);
+
         [LoggerMessage(121, LogLevel.Warning, "Endpoint {Endpoint} of {Destination} is ejected for {Time}: {Reason} (ejection {Ejections} in a row).")]
         public static partial void Ejected(ILogger logger, string endpoint, string destination, TimeSpan time, string reason, int ejections);
 
@@ -95,19 +120,19 @@ internal sealed partial class ResilienceEvents
         [LoggerMessage(125, LogLevel.Information, "{Destination} panics no more.")]
         public static partial void PanicIsOver(ILogger logger, string destination);
 
-        [LoggerMessage(126, LogLevel.Warning, "The circuit breaker of {Destination} is Open for {Time}: {Failures} attempts, {Percent} %, have failed. Calls fail at once.")]
+        [LoggerMessage(128, LogLevel.Warning, "The circuit breaker of {Destination} is Open for {Time}: {Failures} attempts, {Percent} %, have failed. Calls fail at once.")]
         public static partial void CircuitOpened(ILogger logger, string destination, int failures, double percent, TimeSpan time);
 
-        [LoggerMessage(127, LogLevel.Information, "The circuit breaker of {Destination} is Open again for {Time}.")]
+        [LoggerMessage(129, LogLevel.Information, "The circuit breaker of {Destination} is Open again for {Time}.")]
         public static partial void CircuitOpenedAgain(ILogger logger, string destination, TimeSpan time);
 
-        [LoggerMessage(128, LogLevel.Warning, "The circuit breaker of {Destination} is Open by its rule (State: Open), until that changes. Calls fail at once.")]
+        [LoggerMessage(130, LogLevel.Warning, "The circuit breaker of {Destination} is Open by its rule (State: Open), until that changes. Calls fail at once.")]
         public static partial void CircuitForcedOpen(ILogger logger, string destination);
 
-        [LoggerMessage(129, LogLevel.Information, "The circuit breaker of {Destination} is HalfOpen: one call is let through.")]
+        [LoggerMessage(131, LogLevel.Information, "The circuit breaker of {Destination} is HalfOpen: one call is let through.")]
         public static partial void CircuitHalfOpened(ILogger logger, string destination);
 
-        [LoggerMessage(130, LogLevel.Information, "The circuit breaker of {Destination} is Closed. Meanwhile {Refused} calls have failed at once.")]
+        [LoggerMessage(132, LogLevel.Information, "The circuit breaker of {Destination} is Closed. Meanwhile {Refused} calls have failed at once.")]
         public static partial void CircuitClosed(ILogger logger, string destination, long refused);
     }
 }
