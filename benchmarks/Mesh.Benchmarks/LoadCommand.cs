@@ -21,11 +21,7 @@ internal static class LoadCommand
 
     public static async Task<int> RunAsync()
     {
-        using var server = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, "load-server")
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+        using var server = SelfProcess.Start("load-server");
         try
         {
             var addresses = (await server.StandardOutput.ReadLineAsync())!.Split(' ');

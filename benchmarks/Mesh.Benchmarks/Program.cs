@@ -1,6 +1,8 @@
 using BenchmarkDotNet.Running;
 using Mesh.Benchmarks;
 using Mesh.Benchmarks.Consul;
+using Mesh.Benchmarks.Simulation;
+using Mesh.Discovery;
 
 // Verbs print one JSON object and need no further arguments; everything else goes to BenchmarkDotNet.
 switch (args)
@@ -19,10 +21,18 @@ switch (args)
         return await StartupCommand.RunAsync();
     case ["startup-server", var kind]:
         return await StartupCommand.RunServerAsync(kind);
+    case ["overload", ..]:
+        return await OverloadCommand.RunAsync();
+    case ["overload-server", var mode]:
+        return await OverloadServer.RunAsync(Enum.Parse<AdaptiveConcurrencyMode>(mode));
     case ["consul", ..]:
         return await ConsulCommand.RunAsync();
     case ["consul-client", var address, var services, var minutes]:
         return await ConsulClientProcess.RunAsync(new Uri(address), int.Parse(services), int.Parse(minutes));
+    case ["simulate", .. var rest]:
+        return await SimulateCommand.RunAsync(rest);
+    case [LiveServer.Verb, var endpoints, var seed]:
+        return await LiveServer.RunAsync(int.Parse(endpoints), int.Parse(seed));
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

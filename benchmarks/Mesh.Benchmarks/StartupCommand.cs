@@ -77,7 +77,7 @@ internal static class StartupCommand
     private static async Task<(double Listening, double First)> StartAsync(string kind)
     {
         var watch = Stopwatch.StartNew();
-        using var process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["startup-server", kind]) { RedirectStandardOutput = true })!;
+        using var process = SelfProcess.Start("startup-server", kind);
         await process.StandardOutput.ReadLineAsync();
         var listening = watch.Elapsed.TotalMilliseconds;
         await process.StandardOutput.ReadLineAsync();

@@ -2,10 +2,12 @@ using System.Diagnostics.Metrics;
 using Mesh.Client.Http;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Pipeline;
+using Mesh.Client.Resilience;
 using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -53,7 +55,7 @@ internal static class MeshRegistration
         {
             var setup = provider.GetRequiredService<MeshSetup>();
             var catalogs = setup.CreateCatalogs();
-            return new MeshRuntime(
+            var runtime = new MeshRuntime(
                 setup.Options,
                 setup.CreateSources(),
                 catalogs,
@@ -61,7 +63,10 @@ internal static class MeshRegistration
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<IRandomSource>(),
                 provider.GetRequiredService<IMeterFactory>(),
-                provider.GetRequiredService<ILogger<MeshRuntime>>());
+                provider.GetRequiredService<ILogger<MeshRuntime>>(),
+                provider.GetRequiredService<ApplicationPipelines>().Names);
+            runtime.Resilience.Prober = provider.GetRequiredService<IEndpointProber>();
+            return runtime;
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MeshHostedService>());
         services.AddHealthChecks().AddCheck<MeshHealthCheck>("mesh", tags: ["ready"]);
@@ -71,6 +76,7 @@ internal static class MeshRegistration
     {
         services.TryAddSingleton<IEndpointHandlerFactory, SocketsEndpointHandlerFactory>();
         services.AddSingleton<EndpointTransport>();
+        services.AddSingleton<IEndpointProber, EndpointProber>();
         services.AddSingleton<LoadBalancerFactory>();
         services.AddSingleton<PickerCache>();
         services.AddSingleton<AttemptTimeouts>();
@@ -82,6 +88,9 @@ internal static class MeshRegistration
         services.AddSingleton<DestinationFinder>();
         services.AddSingleton<PassThroughSender>();
         services.AddSingleton<RetryGate>();
+        services.AddSingleton<CircuitBreakers>();
+        services.AddSingleton<ApplicationPipelines>();
+        services.AddSingleton<RoutePasses>();
         services.AddSingleton<AttemptSender>();
         services.AddSingleton<HedgeSender>();
         services.AddSingleton<MeshPipeline>();

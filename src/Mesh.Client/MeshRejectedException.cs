@@ -23,7 +23,8 @@ public sealed class NoHealthyEndpointException : MeshRejectedException
 }
 
 /// <summary>
-/// A limit of the destination is reached (Istio: connectionPool; Envoy: circuit breaker), so nothing was sent.
+/// A limit of the destination is reached (Istio: connectionPool; Envoy: circuit breaker), or its circuit breaker is open, so
+/// nothing was sent.
 /// </summary>
 public sealed class CircuitOpenException : MeshRejectedException
 {
@@ -36,14 +37,53 @@ public sealed class CircuitOpenException : MeshRejectedException
         Value = value;
     }
 
+    internal CircuitOpenException(string destination, string limit, int value, TimeSpan? retryAfter, string message, Exception? last)
+        : base(message, HttpRequestError.Unknown, last)
+    {
+        Destination = destination;
+        Limit = limit;
+        Value = value;
+        RetryAfter = retryAfter;
+    }
+
     /// <summary>The destination: <c>reviews.prod/v2</c>.</summary>
     public string Destination { get; }
 
-    /// <summary>The limit: <c>MaxRequests</c> or <c>MaxPendingRequests</c>.</summary>
+    /// <summary>
+    /// The limit: <c>MaxRequests</c>, <c>MaxPendingRequests</c> or <c>AdaptiveConcurrency</c>; <c>FailureRatio</c> if the breaker is open
+    /// because too many calls have failed, <c>State</c> if an operator holds it open.
+    /// </summary>
     public string Limit { get; }
 
-    /// <summary>The limit's value.</summary>
+    /// <summary>The limit's value: a number of requests, for <c>FailureRatio</c> in percent, for <c>State</c> 0.</summary>
     public int Value { get; }
+
+    /// <summary>
+    /// How long the breaker stays open before it lets a call through; null for limits, while such a call is under way, and while an
+    /// operator holds it open.
+    /// </summary>
+    public TimeSpan? RetryAfter { get; }
+}
+
+/// <summary>
+/// A resilience pipeline of the application, attached by <c>ResiliencePipeline</c> of a rule, ended the request by itself: its
+/// timeout, its rate limiter, its breaker. The inner exception is the pipeline's own (Polly's <c>ExecutionRejectedException</c>,
+/// for example).
+/// </summary>
+public sealed class PipelineRejectedException : MeshRejectedException
+{
+    internal PipelineRejectedException(string pipeline, string message, bool wasSent, Exception? inner)
+        : base(message, HttpRequestError.Unknown, inner)
+    {
+        Pipeline = pipeline;
+        WasSent = wasSent;
+    }
+
+    /// <summary>The name under which the pipeline is registered.</summary>
+    public string Pipeline { get; }
+
+    /// <summary>Whether it has let the request through at all.</summary>
+    internal bool WasSent { get; }
 }
 
 /// <summary>The service has routes, and none of them matches the request (Envoy: 404 with the flag NR).</summary>

@@ -40,6 +40,9 @@ public sealed class MeshOptions
     /// <summary>Calls that the process makes.</summary>
     public OutboundOptions Outbound { get; } = new();
 
+    /// <summary>Requests that the process serves.</summary>
+    public InboundOptions Inbound { get; } = new();
+
     /// <summary>How the process leaves.</summary>
     public DrainOptions Drain { get; } = new();
 
@@ -164,6 +167,15 @@ public sealed class OutboundOptions
 
     /// <summary>When an endpoint that answers badly is left out, unless its destination's rule says so. Default: null, never.</summary>
     public OutlierDetectionConfig? OutlierDetection { get; set; }
+
+    /// <summary>When calls to a destination fail at once because too many fail, unless its rule says so. Default: null, never.</summary>
+    public CircuitBreakerConfig? CircuitBreaker { get; set; }
+
+    /// <summary>
+    /// Which localities take the traffic of destinations whose rules say nothing (Istio: meshConfig.localityLbSetting).
+    /// Default: near ones first where outliers are detected.
+    /// </summary>
+    public LocalityLbConfig LocalityLbSetting { get; set; } = new();
 }
 
 /// <summary>What becomes of calls to hosts that the mesh does not know (Istio: outboundTrafficPolicy).</summary>

@@ -1,6 +1,7 @@
 using Mesh.Client;
 using Mesh.Discovery;
 using Mesh.Server.Admin;
+using Mesh.Server.Inbound;
 using Mesh.Server.Registration;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -29,6 +30,9 @@ public static class MeshWebApplicationBuilderExtensions
         {
             services.AddSingleton<DrainState>();
             services.AddSingleton<MeshReport>();
+            services.AddSingleton<MeshServerTelemetry>();
+            services.AddSingleton<InboundDeadlines>();
+            services.AddSingleton<InboundAdmission>();
 
             // First of all filters, so that its middleware comes before what others put in front, such as the one that
             // ASPNETCORE_FORWARDEDHEADERS_ENABLED adds, which rewrites the peer's address.

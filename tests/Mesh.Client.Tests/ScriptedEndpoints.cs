@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
+using System.Text;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
 
@@ -26,9 +28,16 @@ internal sealed class ScriptedEndpoints : IEndpointHandlerFactory
         return new Handler(this, endpoint);
     }
 
-    public static HttpResponseMessage Ok(string body = "ok") => new(HttpStatusCode.OK) { Content = new StringContent(body) };
+    public static HttpResponseMessage Ok(string body = "ok") => new(HttpStatusCode.OK) { Content = OnItsWay(body) };
 
-    public static HttpResponseMessage Status(int status) => new((HttpStatusCode)status) { Content = new StringContent($"status {status}") };
+    public static HttpResponseMessage Status(int status) => new((HttpStatusCode)status) { Content = OnItsWay($"status {status}") };
+
+    /// <summary>As from a connection: a content that is in memory would be no body in flight.</summary>
+    private static StreamContent OnItsWay(string body)
+    {
+        var bytes = Encoding.UTF8.GetBytes(body);
+        return new StreamContent(new MemoryStream(bytes)) { Headers = { ContentLength = bytes.Length, ContentType = new MediaTypeHeaderValue("text/plain", "utf-8") } };
+    }
 
     public static HttpRequestException ConnectFailure() =>
         new(HttpRequestError.ConnectionError, "refused", new SocketException((int)SocketError.ConnectionRefused));

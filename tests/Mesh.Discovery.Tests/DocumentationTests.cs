@@ -69,7 +69,7 @@ public sealed class DocumentationTests
             batch = Reader.Yaml(text, strict: true);
         }
 
-        var compiled = new RuleCompiler("default", Labels.Empty, s_policies, 2)
+        var compiled = new RuleCompiler("default", Labels.Empty, s_policies, 2, pipelines: new HashSet<string> { "slow-partner" })
             .Compile([.. batch.Rules.Select(static rule => new PlacedRule(rule, 0))]);
         rules = batch.Rules;
         return [.. issues, .. batch.Issues, .. compiled.Issues.Issues];

@@ -107,11 +107,7 @@ internal static class ConsulCommand
     /// <summary>A client as a process of its own, so that nothing else is in the figures.</summary>
     private static async Task<JsonNode> ClientAsync(Uri agent, int services, int minutes)
     {
-        using var process = Process.Start(
-            new ProcessStartInfo(Environment.ProcessPath!, ["consul-client", $"{agent}", $"{services}", $"{minutes}"])
-            {
-                RedirectStandardOutput = true,
-            })!;
+        using var process = SelfProcess.Start("consul-client", $"{agent}", $"{services}", $"{minutes}");
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return process.ExitCode == 0

@@ -86,9 +86,11 @@ internal sealed class LoadBalancerFactory
     /// </param>
     /// <param name="config">The rule, if there is one.</param>
     /// <param name="sourceAddress">The address of this process.</param>
+    /// <param name="weights">Their effective weights; null for those that the catalog gives them.</param>
     /// <exception cref="ArgumentException">As <see cref="PolicyOf"/>.</exception>
-    public EndpointPicker CreatePicker(EndpointState[] endpoints, LoadBalancerConfig? config, string sourceAddress) =>
-        PolicyOf(config).CreatePicker(new LoadBalancingContext(endpoints, config, _random, _time, sourceAddress));
+    public EndpointPicker CreatePicker(
+        EndpointState[] endpoints, LoadBalancerConfig? config, string sourceAddress, int[]? weights = null) =>
+        PolicyOf(config).CreatePicker(new LoadBalancingContext(endpoints, config, _random, _time, sourceAddress, weights));
 
     private static string? Refusal(ILoadBalancingPolicy policy, Dictionary<string, ILoadBalancingPolicy> taken)
     {

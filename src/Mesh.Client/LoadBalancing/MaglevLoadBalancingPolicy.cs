@@ -12,7 +12,7 @@ internal sealed class MaglevLoadBalancingPolicy : ILoadBalancingPolicy
 
     public EndpointPicker CreatePicker(LoadBalancingContext context)
     {
-        var weights = EndpointWeights.Read(context.EndpointArray);
+        var weights = EndpointWeights.Read(context);
         var size = context.Config?.ConsistentHash?.TableSize ?? s_defaultSize;
         return new ConsistentHashPicker(context, weights, new MaglevTable(context.EndpointArray, weights, size));
     }

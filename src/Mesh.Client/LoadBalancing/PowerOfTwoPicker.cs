@@ -32,7 +32,7 @@ internal abstract class PowerOfTwoPicker : EndpointPicker
     protected PowerOfTwoPicker(LoadBalancingContext context)
     {
         var endpoints = context.EndpointArray;
-        var weights = EndpointWeights.Read(endpoints);
+        var weights = EndpointWeights.Read(context);
         _weighted = weights is not null;
         _random = context.Random;
         _sampler = new EndpointSampler(endpoints, weights, _random);

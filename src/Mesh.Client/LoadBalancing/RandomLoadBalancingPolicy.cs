@@ -14,7 +14,7 @@ internal sealed class RandomLoadBalancingPolicy : ILoadBalancingPolicy
         private readonly EndpointState[] _endpoints = context.EndpointArray;
 
         private readonly EndpointSampler _sampler = new(
-            context.EndpointArray, EndpointWeights.Read(context.EndpointArray), context.Random);
+            context.EndpointArray, EndpointWeights.Read(context), context.Random);
 
         public override EndpointState Pick(in PickContext context)
         {

@@ -12,7 +12,7 @@ internal sealed class RingHashLoadBalancingPolicy : ILoadBalancingPolicy
 
     public EndpointPicker CreatePicker(LoadBalancingContext context)
     {
-        var weights = EndpointWeights.Read(context.EndpointArray);
+        var weights = EndpointWeights.Read(context);
         var size = context.Config?.ConsistentHash?.MinimumRingSize ?? s_defaultSize;
         return new ConsistentHashPicker(context, weights, new RingHashTable(context.EndpointArray, weights, size));
     }

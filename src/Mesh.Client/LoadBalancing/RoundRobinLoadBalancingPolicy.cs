@@ -10,7 +10,7 @@ internal sealed class RoundRobinLoadBalancingPolicy : ILoadBalancingPolicy
     public EndpointPicker CreatePicker(LoadBalancingContext context)
     {
         var endpoints = context.EndpointArray;
-        var schedule = EndpointWeights.Read(endpoints) is { } weights ? RoundRobinSchedule.Create(weights) : null;
+        var schedule = EndpointWeights.Read(context) is { } weights ? RoundRobinSchedule.Create(weights) : null;
         // A random start: clients that start together must not march in step.
         return new Picker(endpoints, schedule, context.Random.Next(schedule?.Length ?? endpoints.Length));
     }

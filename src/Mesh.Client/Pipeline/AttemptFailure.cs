@@ -23,6 +23,12 @@ internal enum AttemptFailure
 
     /// <summary>The endpoint's connections were disposed, because it left between pick and send: nothing was sent.</summary>
     Disposed,
+
+    /// <summary>The destination's breaker does not let it through: nothing was sent, and nobody is to blame.</summary>
+    Rejected,
+
+    /// <summary>The application's own pipeline kept it from being sent: final, and nothing that speaks of the endpoint.</summary>
+    Withheld,
 }
 
 /// <summary>Tells failures apart by what the transport throws.</summary>
@@ -44,6 +50,9 @@ internal static class AttemptFailures
     private static AttemptFailure Classify(Exception exception) => exception switch
     {
         ObjectDisposedException => AttemptFailure.Disposed,
+        CircuitOpenException => AttemptFailure.Rejected,
+        PipelineRejectedException { WasSent: false } => AttemptFailure.Withheld,
+        MeshRejectedException => AttemptFailure.Final,
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
             or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError } => AttemptFailure.Unsent,
 

@@ -9,6 +9,7 @@ internal static class AttemptResults
         ? AttemptResult.NoResponse
         : (int)response.StatusCode switch
         {
+            503 when IsOverload(response) => AttemptResult.Good,
             >= 500 and (502 or 503 or 504) => AttemptResult.GatewayError,
             >= 500 => AttemptResult.ServerError,
             200 when response.Version.Major >= 2 => OfGrpc(response),
@@ -23,9 +24,23 @@ internal static class AttemptResults
         response.Headers.NonValidated.TryGetValues("grpc-status", out var status)
             ? status.ToString() switch
             {
+                "14" when IsOverload(response) => AttemptResult.Good,
                 "4" or "14" => AttemptResult.GatewayError,
                 "2" or "13" or "15" => AttemptResult.ServerError,
                 _ => AttemptResult.Good,
             }
             : AttemptResult.Good;
+
+    /// <summary>Whether the callee has not served it.</summary>
+    public static bool HasFailed(HttpResponseMessage? response) =>
+        response is null
+        || (int)response.StatusCode >= 400
+        || (response.Headers.NonValidated.TryGetValues("grpc-status", out var status) && status.ToString() != "0");
+
+    /// <summary>
+    /// The mesh in the callee refused it for want of room. Ejecting that endpoint would give its share to others that are as
+    /// busy, and one after the other would go.
+    /// </summary>
+    private static bool IsOverload(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues(Retry.NoRetryHeader, out var value) && value.ToString() == Retry.Overload;
 }

@@ -3,6 +3,7 @@ using Mesh.Client.Telemetry;
 using Mesh.Discovery;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
 
@@ -68,14 +69,32 @@ internal sealed class DestinationFinder(MeshRuntime runtime, MeshOptions options
             $"{request.Method} {request.RequestUri}: the destination {destination.Name} has no endpoint that may take traffic ({known}).");
     }
 
+    /// <summary>Where to, now that the breaker of what was drawn does not let calls through: one that stands in for it.</summary>
+    /// <exception cref="CircuitOpenException">There is none.</exception>
+    public async Task<DestinationState> StandInAsync(
+        RouteArm arm, DestinationCircuit circuit, HttpRequestMessage request, Activity? activity, long deadline, Exception? last,
+        CancellationToken cancel)
+    {
+        if (arm.Failover is not null)
+        {
+            var found = await FindAsync(arm, request, activity, deadline, cancel).ConfigureAwait(false);
+            if (!Refuses(found))
+            {
+                return found;
+            }
+        }
+
+        throw Errors.CircuitOpen(circuit, request, last);
+    }
+
     /// <summary>
     /// The arm's own destination if it can serve, else the first that stands in for it and can; one that panics only if none
-    /// else can; null if none can.
+    /// else can, one whose breaker does not let calls through only if it is the own and nobody else can; null if none can.
     /// </summary>
     private static DestinationState? FailOver(RouteArm arm, int port, Activity? activity)
     {
         var own = arm.Destination.ForPort(port);
-        if (CanServe(own) && !own.View.IsPanicking)
+        if (CanServe(own) && !own.View.IsPanicking && !Refuses(own))
         {
             return own;
         }
@@ -84,7 +103,7 @@ internal sealed class DestinationFinder(MeshRuntime runtime, MeshOptions options
         foreach (var other in arm.Failover ?? [])
         {
             var standIn = other.Destination.ForPort(port);
-            if (!CanServe(standIn))
+            if (!CanServe(standIn) || Refuses(standIn))
             {
                 continue;
             }
@@ -98,10 +117,12 @@ internal sealed class DestinationFinder(MeshRuntime runtime, MeshOptions options
             panicking ??= standIn;
         }
 
-        return CanServe(own) ? own : panicking;
+        return CanServe(own) && !(panicking is not null && Refuses(own)) ? own : panicking;
 
         static bool CanServe(DestinationState destination) => destination.View is { } view && (view.Endpoints.Length > 0 || view.IsPassThrough);
     }
+
+    private static bool Refuses(DestinationState destination) => destination.View.Circuit is { Refuses: true };
 
     private TimeSpan Left(long deadline)
     {

@@ -1,5 +1,7 @@
+using System.Globalization;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
 
@@ -17,6 +19,33 @@ internal static class Errors
     /// <summary>The transport calls it a cancellation, but nobody has cancelled.</summary>
     public static HttpRequestException BrokenOff(string target, HttpRequestMessage request, Exception error) =>
         new(HttpRequestError.Unknown, $"{request.Method} {request.RequestUri}: the connection to {target} went away while the request was being sent.", error);
+
+    /// <param name="circuit">The breaker, which does not let the request through.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="last">How an attempt before has failed.</param>
+    public static CircuitOpenException CircuitOpen(DestinationCircuit circuit, HttpRequestMessage request, Exception? last)
+    {
+        circuit.Refuse();
+        var what = $"{request.Method} {request.RequestUri}: the circuit breaker of {circuit.Destination} is";
+        if (circuit.IsForced)
+        {
+            return new CircuitOpenException(
+                circuit.Destination, "State", 0, null, $"{what} held open by an operator (State: Open); nothing was sent.", last);
+        }
+
+        var (rate, count) = circuit.Failures;
+        var left = circuit.Left;
+        var reason = left is { } time
+            ? $"open for another {time.TotalSeconds:0.###} s"
+            : "half-open, and the call that is let through is still under way";
+        return new CircuitOpenException(
+            circuit.Destination,
+            "FailureRatio",
+            (int)Math.Round(circuit.Settings.FailureRatio * 100),
+            left,
+            string.Create(CultureInfo.InvariantCulture, $"{what} {reason}, because {count} attempts, {rate * 100:0.#} %, have failed; nothing was sent."),
+            last);
+    }
 
     /// <param name="time">The clock.</param>
     /// <param name="target">Who has not answered.</param>

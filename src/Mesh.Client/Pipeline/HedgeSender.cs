@@ -101,7 +101,7 @@ internal sealed class HedgeSender
     }
 
     /// <summary>Only what is in memory: a stream has one reader at a time.</summary>
-    private static bool CanSendTwice(HttpContent? content) =>
+    public static bool CanSendTwice(HttpContent? content) =>
         content is null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent && RetryDecision.CanReplay(content, RetryGate.ReplayCap);
 
     /// <summary>Waits for one of them; true if the delay is over before.</summary>
@@ -115,13 +115,20 @@ internal sealed class HedgeSender
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var timer = Task.Delay(delay, _time, stop.Token);
         var first = await Task.WhenAny(legs.Select(static leg => (Task)leg.Task).Append(timer)).ConfigureAwait(false);
-        await stop.CancelAsync().ConfigureAwait(false);
+
+        // Here and now: nobody waits for the timer any more, and there is nothing else to call.
+        stop.Cancel();
         return first == timer && timer.IsCompletedSuccessfully;
     }
 
     /// <summary>Another attempt at an endpoint that has none yet; null if there is none, or no budget.</summary>
     private Leg? Hedge(HedgedAttempt attempt, List<Leg> legs, HedgeState state, CancellationToken cancel)
     {
+        if (attempt.View.Circuit is { Refuses: true })
+        {
+            return null;
+        }
+
         EndpointState[] tried = [.. attempt.Retry?.Tried ?? [], .. legs.Select(static leg => leg.Endpoint)];
         var context = new PickContext(attempt.Request, tried);
         var endpoint = attempt.Picker.Pick(context);
@@ -156,7 +163,8 @@ internal sealed class HedgeSender
 
         if (attempt.End != Timestamps.Never)
         {
-            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End));
+            // The priority is among the headers that were copied.
+            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
         }
 
         endpoint.Enter();
@@ -212,30 +220,32 @@ internal sealed class HedgeSender
 
         /// <summary>Whatever it throws is in the task.</summary>
         private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request) =>
-            await _owner._sender.SendAsync(_attempt.View, Endpoint, request, _cancel.Token).ConfigureAwait(false);
+            await _owner._sender.SendAsync(_attempt.Destination, _attempt.View, Endpoint, request, _cancel.Token).ConfigureAwait(false);
 
         private async Task EndAsync(bool failed)
         {
             HttpResponseMessage? response = null;
+            var isRefused = false;
             try
             {
                 response = await Task.ConfigureAwait(false);
             }
-            catch (Exception)
+            catch (Exception e)
             {
                 // Another one has the request's answer; what this one has to say is its outcome, below.
+                isRefused = e is MeshRejectedException;
             }
 
             Endpoint.Leave();
             var now = _owner._time.GetTimestamp();
-            if (_attempt.Picker.MeasuresLatency)
+            if (_attempt.Picker.MeasuresLatency && !isRefused)
             {
                 _attempt.Picker.OnCompleted(Endpoint, new AttemptOutcome(_owner._timestamps.Between(Start, now), failed, now));
             }
 
-            if (failed)
+            if (failed && !isRefused)
             {
-                _attempt.View.Detector?.Report(Endpoint, AttemptResults.Of(response));
+                _owner._sender.Report(_attempt.View, Endpoint, AttemptResults.Of(response));
             }
 
             response?.Dispose();

@@ -20,13 +20,16 @@ namespace Mesh.Client.Pipeline;
 /// <item>trace span and metrics: they see the logical request as its caller does, retries and pauses included;</item>
 /// <item>total timeout: everything below shares it;</item>
 /// <item>route match, then the draw of the split, once for each logical request: a retry never changes sides;</item>
+/// <item>the application's own pipeline, if the route names one: whenever it executes, all below happens again;</item>
 /// <item>fault injection: a delay uses up the total timeout, an abort is final, neither is anybody's attempt;</item>
 /// <item>mirrors: once for each logical request, of the request as the route sends it;</item>
 /// <item>limits of the destination: a place is taken once, and held through retries until the body is read;</item>
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
-/// <item>load balancer pick, away from endpoints that were tried;</item>
+/// <item>circuit breaker of the destination: before the pick, so that no endpoint is touched while it is open;</item>
+/// <item>load balancer pick, away from endpoints that were tried, and from a whole locality if all of it was;</item>
 /// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
 /// <item>outcome of the attempt: to the balancer and the outlier detector, before anybody decides about another one;</item>
+/// <item>the application's own pipeline, if the destination names one;</item>
 /// <item>transport: the endpoint's own connections.</item>
 /// </list>
 /// <para>A host that the mesh does not know never gets here: it goes to the client's own handler, unchanged.</para>
@@ -46,6 +49,7 @@ internal sealed class MeshPipeline
     private readonly DestinationFinder _finder;
     private readonly PassThroughSender _passThrough;
     private readonly RetryGate _retries;
+    private readonly RoutePasses _passes;
     private readonly OutboundOptions _options;
     private readonly TimeProvider _time;
     private readonly Timestamps _timestamps;
@@ -63,6 +67,7 @@ internal sealed class MeshPipeline
         DestinationFinder finder,
         PassThroughSender passThrough,
         RetryGate retries,
+        RoutePasses passes,
         MeshOptions options,
         TimeProvider time,
         IRandomSource random)
@@ -78,6 +83,7 @@ internal sealed class MeshPipeline
         _finder = finder;
         _passThrough = passThrough;
         _retries = retries;
+        _passes = passes;
         _options = options.Outbound;
         _time = time;
         _timestamps = new Timestamps(time);
@@ -104,27 +110,33 @@ internal sealed class MeshPipeline
     }
 
     private async Task<HttpResponseMessage> SendAsync(
-        HttpRequestMessage original, ServiceState service, MeshHandler client, CancellationToken cancel)
+        HttpRequestMessage original, ServiceState service, MeshHandler client, CancellationToken cancel, RoutePass? pass = null)
     {
         var start = _time.GetTimestamp();
-        var decision = service.Routes.Decide(original, _random);
+        var decision = pass is null ? service.Routes.Decide(original, _random) : pass.Decision;
         var route = decision.Route;
+        if (pass is null && route?.ResiliencePipeline is not null)
+        {
+            return await SendPassesAsync(original, service, client, decision, start, cancel).ConfigureAwait(false);
+        }
+
         var arm = decision.Arm;
         var request = original;
         var attemptStart = start;
         var deadline = Timestamps.Never;
         var isDelayed = false;
+        var context = MeshRequestContext.Current;
         var activity = _telemetry.Start(service, decision);
         HttpResponseMessage? response = null;
         DestinationBreaker? place = null;
         Retry? retry = null;
         try
         {
-            deadline = Math.Min(
-                _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, original)), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
+            deadline = pass is null ? Deadline(start, route, original, context) : pass.Deadline;
             if (arm is null || route!.Extras != RouteExtras.None)
             {
-                var prepared = await _routeStage.RunAsync(decision, original, service, activity, deadline, cancel).ConfigureAwait(false);
+                var prepared = await _routeStage.RunAsync(
+                    decision, original, service, activity, deadline, isAgain: pass is { IsFirst: false }, cancel).ConfigureAwait(false);
                 if (prepared.Response is { } answer)
                 {
                     response = answer;
@@ -155,6 +167,13 @@ internal sealed class MeshPipeline
             while (true)
             {
                 var view = destination.View;
+                if (view.Circuit is { Refuses: true } circuit)
+                {
+                    destination = await _finder.StandInAsync(arm, circuit, original, activity, deadline, retry?.LastError, cancel).ConfigureAwait(false);
+                    view = destination.View;
+                    attemptStart = _time.GetTimestamp();
+                }
+
                 if (view.Endpoints.Length == 0 || (view.IsPanicking && arm.Failover is not null))
                 {
                     if (!view.IsPassThrough)
@@ -189,7 +208,7 @@ internal sealed class MeshPipeline
                     place = Enter(view, destination, original, retry?.LastError);
                 }
 
-                var picker = _pickers.Get(view);
+                var picker = _pickers.Get(retry is null ? view : view.ForRetry(retry.Tried));
                 if (retry is null)
                 {
                     destination.Retries.Deposit(attemptStart);
@@ -205,7 +224,7 @@ internal sealed class MeshPipeline
                 var toldEnd = service.Name.IsExternal ? Timestamps.Never : Math.Min(end, told);
                 if (!service.Name.IsExternal)
                 {
-                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd));
+                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd), context);
                 }
 
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
@@ -216,7 +235,7 @@ internal sealed class MeshPipeline
                     hedged = route!.Hedging is null ? null : _hedges.Begin(
                         route.Hedging, request, destination, view, picker, endpoint, retry, keepsTrace, attemptStart, toldEnd);
                     response = await (hedged is null
-                        ? _sender.SendAsync(view, endpoint, request, timeout.Token)
+                        ? _sender.SendAsync(destination, view, endpoint, request, timeout.Token)
                         : _hedges.SendAsync(hedged, timeout.Token)).ConfigureAwait(false);
                 }
                 catch (Exception e)
@@ -233,30 +252,41 @@ internal sealed class MeshPipeline
                 // While a body may still be on its way, its sender holds the token.
                 var hasExpired = _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
                 var failure = error is null ? AttemptFailure.Final : AttemptFailures.Classify(error, hasExpired, cancel);
-                if (failure == AttemptFailure.Disposed && endpoint.IsRetired && !ReferenceEquals(view, destination.View))
+                if (failure == AttemptFailure.Rejected
+                    || (failure == AttemptFailure.Disposed && endpoint.IsRetired && !ReferenceEquals(view, destination.View)))
                 {
-                    // No failed attempt, only a pick that came too late.
+                    // No failed attempt, only a pick that came too late, or a breaker that had opened meanwhile.
                     endpoint.Leave();
                     attemptStart = _time.GetTimestamp();
                     continue;
                 }
 
                 var now = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
-                if (picker.MeasuresLatency)
+                if (picker.MeasuresLatency && failure != AttemptFailure.Withheld)
                 {
                     var hasFailed = response is null ? failure != AttemptFailure.Cancelled : CannotServe(response);
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
                 }
 
+                if (place is { Adaptive: { } adaptive } && failure != AttemptFailure.Withheld)
+                {
+                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight, AttemptResults.HasFailed(response));
+                }
+
                 TimeSpan? pause = null;
                 if (response is not null)
                 {
-                    view.Detector?.Report(endpoint, AttemptResults.Of(response));
+                    if (view.IsReported)
+                    {
+                        _sender.Report(view, endpoint, AttemptResults.Of(response));
+                    }
+
                     var isGood = (int)response.StatusCode < 400 && (route!.Retries.Conditions & RetryConditions.Grpc) == 0;
                     if (!isGood)
                     {
                         pause = _retries.Next(
-                            route!.Retries, request, new FailedAttempt(endpoint, response, failure, null), destination, view, deadline, ref retry);
+                            route!.Retries, request, new FailedAttempt(endpoint, response, failure, null), destination, view,
+                            arm.Failover is not null, deadline, ref retry);
                     }
 
                     if (pause is null)
@@ -281,11 +311,12 @@ internal sealed class MeshPipeline
                 else
                 {
                     endpoint.Leave();
-                    if (failure is not (AttemptFailure.Final or AttemptFailure.Disposed or AttemptFailure.Cancelled))
+                    if (failure is not (AttemptFailure.Final or AttemptFailure.Disposed or AttemptFailure.Cancelled or AttemptFailure.Withheld))
                     {
-                        view.Detector?.Report(endpoint, AttemptResult.NoResponse);
+                        _sender.Report(view, endpoint, AttemptResult.NoResponse);
                         pause = _retries.Next(
-                            route!.Retries, request, new FailedAttempt(endpoint, null, failure, error), destination, view, deadline, ref retry);
+                            route!.Retries, request, new FailedAttempt(endpoint, null, failure, error), destination, view,
+                            arm.Failover is not null, deadline, ref retry);
                     }
 
                     if (pause is null)
@@ -337,10 +368,17 @@ internal sealed class MeshPipeline
             : response;
     }
 
+    /// <summary>Apart from the other one, which would make its closure for every request.</summary>
+    private Task<HttpResponseMessage> SendPassesAsync(
+        HttpRequestMessage original, ServiceState service, MeshHandler client, RouteDecision decision, long start, CancellationToken cancel) =>
+        _passes.SendAsync(
+            service, original, decision, start, Deadline(start, decision.Route, original, MeshRequestContext.Current),
+            (request, pass, token) => SendAsync(request, service, client, token, pass), cancel);
+
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
     private void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original, Route route)
     {
-        if (IsEmpty(response.Content) || original.Method == HttpMethod.Head
+        if (IsOver(response.Content) || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         {
             endpoint.Leave();
@@ -352,15 +390,23 @@ internal sealed class MeshPipeline
         }
     }
 
-    /// <summary>Of what came over a connection the header is looked at as it came: parsing it would cost more than all else here.</summary>
-    private static bool IsEmpty(HttpContent content) =>
-        content is not ByteArrayContent && content.Headers.NonValidated.TryGetValues("Content-Length", out var length)
+    /// <summary>
+    /// Whether nothing is on its way any more: there is no body, or it is in memory. Of what came over a connection the header is
+    /// looked at as it came: parsing it would cost more than all else here.
+    /// </summary>
+    private static bool IsOver(HttpContent content) =>
+        content is ByteArrayContent
+        || (content.Headers.NonValidated.TryGetValues("Content-Length", out var length)
             ? length.ToString() == "0"
-            : content.Headers.ContentLength == 0;
+            : content.Headers.ContentLength == 0);
 
     /// <summary>Takes a place among the requests of a destination that limits them.</summary>
     private static DestinationBreaker? Enter(DestinationView view, DestinationState destination, HttpRequestMessage request, Exception? last) =>
-        view.Breaker?.TryEnter(view.Endpoints.Length, request.Version.Major < 2) is { } limit
+        view.Breaker is { } breaker
+        && breaker.TryEnter(
+            view.Endpoints.Length,
+            request.Version.Major < 2,
+            breaker.Adaptive is not null && MeshRequestContext.Current is { Priority: RequestPriority.Critical }) is { } limit
             ? throw new CircuitOpenException(destination.Name, limit.Name, limit.Value, $"{request.Method} {request.RequestUri}", last)
             : view.Breaker;
 
@@ -375,6 +421,10 @@ internal sealed class MeshPipeline
     /// <summary>An answer that speaks against the endpoint; it is often a quick one, and must not attract more.</summary>
     private static bool CannotServe(HttpResponseMessage response) =>
         (int)response.StatusCode >= 500 && response.StatusCode != HttpStatusCode.NotImplemented;
+
+    /// <summary>When the whole request must be over: by its own time, and by that of the request that is being served.</summary>
+    private long Deadline(long start, Route? route, HttpRequestMessage request, MeshRequestContext? context) => Math.Min(
+        _timestamps.After(start, route is null ? TimeSpan.Zero : Total(route, request)), context?.Deadline ?? Timestamps.Never);
 
     /// <summary>For the whole request; zero for any time. A gRPC call has its own deadline and may stream for hours: only what its route says holds for it.</summary>
     private TimeSpan Total(Route route, HttpRequestMessage request) =>

@@ -5,6 +5,7 @@ using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Client.Pipeline;
@@ -189,6 +190,12 @@ internal sealed partial class MirrorSender : IDisposable, IAsyncDisposable
             {
                 // Neither waited for nor dialled by name: a mirror is not worth that.
                 _telemetry.MirrorSkipped(service, "no_endpoint");
+                return;
+            }
+
+            if (view.Circuit is { } circuit && circuit.State != CircuitState.Closed)
+            {
+                _telemetry.MirrorSkipped(service, "circuit");
                 return;
             }
 

@@ -20,7 +20,7 @@ internal sealed class PickerCache(LoadBalancerFactory balancers, MeshOptions opt
             var picker = (EndpointPicker?)view.Picker;
             if (picker is null)
             {
-                picker = balancers.CreatePicker(view.Endpoints, view.LoadBalancer, _sourceAddress);
+                picker = balancers.CreatePicker(view.Endpoints, view.LoadBalancer, _sourceAddress, view.Balance?.Weights);
                 Volatile.Write(ref view.Picker, picker);
             }
 

@@ -13,6 +13,9 @@ internal sealed class Retry
     /// <summary>On a response: the callee, or one that it called, has no retries left, so nobody above should retry either.</summary>
     public const string NoRetryHeader = "x-mesh-no-retry";
 
+    /// <summary>A value of <see cref="NoRetryHeader"/>: the callee has too much to do, and is otherwise well.</summary>
+    public const string Overload = "overload";
+
     private RetryBudget? _budget;
     private bool _isResend;
     private HttpRequestMessage? _marked;

@@ -21,23 +21,24 @@ internal sealed partial class RetryGate(
     /// <param name="attempt">What became of it.</param>
     /// <param name="destination">Where it was sent to.</param>
     /// <param name="view">As the attempt saw it.</param>
+    /// <param name="canLeave">Whether others can stand in for the destination.</param>
     /// <param name="deadline">When the whole request must be over.</param>
     /// <param name="retry">The attempts before; made here after the first one.</param>
     /// <returns>The pause before the next attempt; null if there is none.</returns>
     public TimeSpan? Next(
         RetryPolicy policy, HttpRequestMessage request, in FailedAttempt attempt, DestinationState destination, DestinationView view,
-        long deadline, ref Retry? retry)
+        bool canLeave, long deadline, ref Retry? retry)
     {
         var made = retry?.Attempt ?? 0;
         var isAllowed = made < policy.Attempts && (attempt.Response is { } response
             ? RetryDecision.Allows(policy, response, request)
             : RetryDecision.Allows(policy, attempt.Failure, request));
-        if (!isAllowed)
+        if (!isAllowed || (!canLeave && view.Circuit is { Refuses: true }))
         {
             return null;
         }
 
-        var pause = attempt.Failure == AttemptFailure.Unsent && made + 1 < view.Endpoints.Length
+        var pause = attempt.Failure == AttemptFailure.Unsent && made + 1 < view.Endpoints.Length + (view.Next?.Endpoints.Length ?? 0)
             ? TimeSpan.Zero
             : RetryDecision.Backoff(made + 1, random.NextDouble());
         if (attempt.Failure != AttemptFailure.Unsent && !RetryDecision.CanReplay(request.Content, ReplayCap))

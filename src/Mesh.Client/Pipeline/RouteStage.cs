@@ -11,9 +11,17 @@ namespace Mesh.Client.Pipeline;
 /// </summary>
 internal sealed class RouteStage(FaultInjector faults, MirrorSender mirrors)
 {
+    /// <param name="decision">The route and the side of its split.</param>
+    /// <param name="original">The request.</param>
+    /// <param name="service">Who is called.</param>
+    /// <param name="activity">The request's span.</param>
+    /// <param name="deadline">When it must be over.</param>
+    /// <param name="isAgain">Whether the same request has been here before.</param>
+    /// <param name="cancel">The caller's token.</param>
     /// <exception cref="MeshRejectedException">No route matches, an intention denies the call, or a delay takes longer than the request may.</exception>
     public async Task<PreparedRequest> RunAsync(
-        RouteDecision decision, HttpRequestMessage original, ServiceState service, Activity? activity, long deadline, CancellationToken cancel)
+        RouteDecision decision, HttpRequestMessage original, ServiceState service, Activity? activity, long deadline, bool isAgain,
+        CancellationToken cancel)
     {
         if (decision.Arm is null)
         {
@@ -35,7 +43,7 @@ internal sealed class RouteStage(FaultInjector faults, MirrorSender mirrors)
         }
 
         var request = route.ChangesRequest ? Change(original, decision) : original;
-        if ((route.Extras & RouteExtras.Mirrors) != 0)
+        if ((route.Extras & RouteExtras.Mirrors) != 0 && !isAgain)
         {
             mirrors.Send(request, route, RetryGate.ReplayCap, activity);
         }

@@ -11,7 +11,8 @@ internal static class TravellingHeaders
 
     /// <param name="request">The attempt's message.</param>
     /// <param name="left">How long the caller will wait; null for ever.</param>
-    public static void Set(HttpRequestMessage request, TimeSpan? left)
+    /// <param name="context">What the request that is being served hands on.</param>
+    public static void Set(HttpRequestMessage request, TimeSpan? left, MeshRequestContext? context)
     {
         if (left is { } time)
         {
@@ -25,7 +26,7 @@ internal static class TravellingHeaders
             }
         }
 
-        if (MeshRequestContext.Current is { } context && PriorityHeader.Format(context.Priority) is { } priority)
+        if (context is not null && PriorityHeader.Format(context.Priority) is { } priority)
         {
             Set(request, PriorityHeader.Name, priority);
         }

@@ -42,6 +42,7 @@ internal static class MeshOptionsReader
         Read(mesh.Object("discovery"), options.Discovery);
         Read(mesh.Object("config"), options.Config);
         Read(mesh.Object("outbound"), options.Outbound);
+        InboundOptionsReader.Read(mesh.Object("inbound"), options.Inbound);
         if (mesh.Object("drain") is { } drain)
         {
             options.Drain.Delay = drain.Duration("delay") ?? options.Drain.Delay;
@@ -130,6 +131,12 @@ internal static class MeshOptionsReader
         options.OutlierDetection = outbound.ObjectOrEmpty("outlierDetection") is { } outlier
             ? OutlierDetectionReader.Read(outlier, options.OutlierDetection ?? new OutlierDetectionConfig())
             : options.OutlierDetection;
+        options.CircuitBreaker = outbound.ObjectOrEmpty("circuitBreaker") is { } breaker
+            ? CircuitBreakerReader.Read(breaker, options.CircuitBreaker ?? new CircuitBreakerConfig())
+            : options.CircuitBreaker;
+        options.LocalityLbSetting = outbound.ObjectOrEmpty("localityLbSetting") is { } locality
+            ? LocalityLbReader.Read(locality)
+            : options.LocalityLbSetting;
         outbound.Done();
     }
 

@@ -33,6 +33,9 @@ internal sealed class Route
     /// <summary>Null: none.</summary>
     public HedgingConfig? Hedging { get; init; }
 
+    /// <summary>The name of the application's own pipeline around the request. Null: none.</summary>
+    public string? ResiliencePipeline { get; init; }
+
     /// <summary>What this route does that few do.</summary>
     public RouteExtras Extras { get; init; }
 

@@ -16,7 +16,7 @@ namespace Mesh.Discovery.Routing;
 /// </remarks>
 internal sealed class RuleCompiler(
     string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts, string ownService = "",
-    bool headerFaults = false)
+    bool headerFaults = false, IReadOnlySet<string>? pipelines = null)
 {
     private Dictionary<VirtualServiceConfig, CompiledService> _compiled = new(ReferenceEqualityComparer.Instance);
 
@@ -156,11 +156,19 @@ internal sealed class RuleCompiler(
         private void CheckPolicy(TrafficPolicyConfig policy)
         {
             CheckLoadBalancer(policy.LoadBalancer);
+            CheckPipeline(policy.ResiliencePipeline);
             if (policy is { LoadBalancer: { Simple: "PASSTHROUGH" } passThrough }
                 && (policy.OutlierDetection is not null || policy.ConnectionPool is not null))
             {
                 _issues.Warning(passThrough.Location,
                     "outlierDetection and connectionPool have no effect with PASSTHROUGH: such calls go to the address that is dialled, not to endpoints");
+            }
+
+            if (policy is { LoadBalancer: { Simple: "PASSTHROUGH" } notBalanced }
+                && (policy.CircuitBreaker is { State: CircuitBreakerState.Auto } || policy.ResiliencePipeline is not null))
+            {
+                _issues.Warning(notBalanced.Location,
+                    "resiliencePipeline, and circuitBreaker but for its state, have no effect with PASSTHROUGH: such calls are not attempts at endpoints");
             }
         }
 
@@ -186,6 +194,16 @@ internal sealed class RuleCompiler(
                     _issues.Error(config.Location,
                         "consistentHash needs exactly one of httpHeaderName, httpCookie, httpQueryParameterName, useSourceIp");
                 }
+            }
+        }
+
+        private void CheckPipeline(PipelineReference? pipeline)
+        {
+            if (pipeline is not null && compiler.Pipelines?.Contains(pipeline.Name) != true)
+            {
+                var known = compiler.Pipelines is { Count: > 0 } names ? string.Join(", ", names.Order(StringComparer.Ordinal)) : "none";
+                _issues.Error(pipeline.Location,
+                    $"the resilience pipeline '{pipeline.Name}' is not registered; registered by AddResiliencePipeline are: {known}");
             }
         }
 
@@ -375,6 +393,7 @@ internal sealed class RuleCompiler(
                 IdleTimeout = config.IdleTimeout,
                 Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
                 Hedging = config.Hedging,
+                ResiliencePipeline = config.ResiliencePipeline?.Name,
                 Extras = (changes ? RouteExtras.ChangesRequest : 0) | (fault is null ? 0 : RouteExtras.Fault)
                     | (mirrors.Length == 0 ? 0 : RouteExtras.Mirrors),
                 Fault = fault,
@@ -456,6 +475,7 @@ internal sealed class RuleCompiler(
                         IdleTimeout = inner.IdleTimeout ?? config.IdleTimeout,
                         Retries = inner.Retries ?? config.Retries,
                         Hedging = inner.Hedging ?? config.Hedging,
+                        ResiliencePipeline = inner.ResiliencePipeline ?? (inner.Route.Count > 0 ? config.ResiliencePipeline : null),
                         Headers = inner.Headers ?? config.Headers,
                         Fault = inner.Fault ?? (inner.Route.Count > 0 ? config.Fault : null),
                         Mirrors = inner.Mirrors.Count > 0 || inner.Route.Count == 0 ? inner.Mirrors : config.Mirrors,
@@ -494,6 +514,14 @@ internal sealed class RuleCompiler(
             if (action is not null && config.Fault is not null)
             {
                 _issues.Error(config.Fault.Location, $"a route with a {action} cannot have a fault; faults are for routes to destinations");
+            }
+
+            CheckPipeline(config.ResiliencePipeline);
+            if (action is not null && config.ResiliencePipeline is not null)
+            {
+                _issues.Error(
+                    config.ResiliencePipeline.Location,
+                    $"a route with a {action} cannot have a resilience pipeline; pipelines are for routes to destinations");
             }
 
             if (action is not null && config.Mirrors.Count > 0)
@@ -612,6 +640,8 @@ internal sealed class RuleCompiler(
     private Labels OwnLabels => ownLabels;
 
     private IReadOnlySet<string> Policies => policies;
+
+    private IReadOnlySet<string>? Pipelines => pipelines;
 
     private int RetryAttempts => retryAttempts;
 

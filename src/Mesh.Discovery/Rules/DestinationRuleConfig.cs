@@ -35,6 +35,14 @@ internal sealed record TrafficPolicyConfig
     public OutlierDetectionConfig? OutlierDetection { get; init; }
     public ConnectionPoolConfig? ConnectionPool { get; init; }
     public RetryBudgetConfig? RetryBudget { get; init; }
+    public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
+    /// <summary>The application's own, around each attempt.</summary>
+    public PipelineReference? ResiliencePipeline { get; init; }
+    public AdaptiveConcurrencyConfig? AdaptiveConcurrency { get; init; }
+
+    /// <summary>Of the host alone: subsets share endpoints.</summary>
+    public HealthCheckConfig? HealthCheck { get; init; }
 
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
@@ -45,12 +53,16 @@ internal sealed record TrafficPolicyConfig
             OutlierDetection = OutlierDetection ?? weaker.OutlierDetection,
             ConnectionPool = ConnectionPool ?? weaker.ConnectionPool,
             RetryBudget = RetryBudget ?? weaker.RetryBudget,
+            CircuitBreaker = CircuitBreaker ?? weaker.CircuitBreaker,
+            ResiliencePipeline = ResiliencePipeline ?? weaker.ResiliencePipeline,
+            AdaptiveConcurrency = AdaptiveConcurrency ?? weaker.AdaptiveConcurrency,
+            HealthCheck = HealthCheck ?? weaker.HealthCheck,
         };
         return both == this ? this : both;
     }
 }
 
-/// <summary>How an endpoint is chosen (Istio: LoadBalancerSettings). Exactly one of the two is given.</summary>
+/// <summary>How an endpoint is chosen (Istio: LoadBalancerSettings). At most one of the first two is given.</summary>
 internal sealed record LoadBalancerConfig
 {
     public required SourceLocation Location { get; init; }
@@ -58,6 +70,10 @@ internal sealed record LoadBalancerConfig
     /// <summary>The name of a policy: Istio's, ours, or a custom one's. Deprecated spellings are already replaced.</summary>
     public string? Simple { get; init; }
     public ConsistentHashConfig? ConsistentHash { get; init; }
+    public LocalityLbConfig? LocalityLbSetting { get; init; }
+    public WarmupConfig? Warmup { get; init; }
+    public ZoneAwareConfig? ZoneAware { get; init; }
+    public ApertureConfig? Aperture { get; init; }
 }
 
 /// <summary>Sends like requests to one endpoint (Istio: ConsistentHashLB). Exactly one key is given.</summary>

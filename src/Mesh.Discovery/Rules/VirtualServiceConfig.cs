@@ -34,6 +34,9 @@ internal sealed record RouteConfig
     public TimeSpan? IdleTimeout { get; init; }
     public RetryConfig? Retries { get; init; }
     public HedgingConfig? Hedging { get; init; }
+
+    /// <summary>The application's own, around the whole logical request.</summary>
+    public PipelineReference? ResiliencePipeline { get; init; }
     public FaultConfig? Fault { get; init; }
     public IReadOnlyList<MirrorConfig> Mirrors { get; init; } = [];
 }

@@ -1,4 +1,5 @@
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Balancing;
 using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Discovery.Runtime;
@@ -50,8 +51,14 @@ internal sealed class DestinationState
     /// <summary>Who ejects its endpoints; null if nobody does. Written under the service's lock.</summary>
     public OutlierDetector? Detector { get; set; }
 
+    /// <summary>Who knows which of its endpoints are new; null if it does not matter. Written under the service's lock.</summary>
+    public SlowStart? SlowStart { get; set; }
+
     /// <summary>Who counts its requests; null until there was a limit. Written under the service's lock.</summary>
     public DestinationBreaker? Breaker { get; set; }
+
+    /// <summary>Who fails its calls at once when too many fail; null if nobody does. Written under the service's lock.</summary>
+    public DestinationCircuit? Circuit { get; set; }
 
     /// <summary>How many retries it gets; made with its first request.</summary>
     public RetryBudget Retries => Volatile.Read(ref _retries) ?? CreateBudget();
@@ -116,13 +123,48 @@ internal sealed class DestinationView(EndpointState[] endpoints, LoadBalancerCon
     /// <summary>Who is told what became of attempts; null if nobody wants to know.</summary>
     public OutlierDetector? Detector { get; init; }
 
+    /// <summary>Whether anybody wants to know what became of attempts.</summary>
+    public bool IsReported => Detector is not null || Circuit is not null;
+
     /// <summary>Who counts requests in flight; null if they have no limit.</summary>
     public DestinationBreaker? Breaker { get; init; }
+
+    /// <summary>Who fails calls at once when too many fail; null if nobody does.</summary>
+    public DestinationCircuit? Circuit { get; init; }
+
+    /// <summary>The name of the application's own pipeline around each attempt; null if there is none.</summary>
+    public string? ResiliencePipeline { get; init; }
 
     /// <summary>How many retries may be under way; null for any number.</summary>
     public int? MaxRetries { get; init; }
 
     public RetryBudgetConfig RetryBudget { get; init; } = s_retryBudget;
+
+    /// <summary>How traffic is shared out, if the weights of endpoints do not say all; else null.</summary>
+    public ViewBalance? Balance { get; init; }
+
+    /// <summary>Endpoints of the next priority, which take no traffic but as a last resort; null for none.</summary>
+    public DestinationView? Next { get; init; }
+
+    /// <summary>
+    /// The view that another attempt is picked from: this one, or, if all its endpoints were tried, the next priority that
+    /// has one that was not.
+    /// </summary>
+    public DestinationView ForRetry(EndpointState[] tried)
+    {
+        for (var view = Next is null ? null : this; view is not null; view = view.Next)
+        {
+            foreach (var endpoint in view.Endpoints)
+            {
+                if (!tried.AsSpan().Contains(endpoint))
+                {
+                    return view;
+                }
+            }
+        }
+
+        return this;
+    }
 
     /// <summary>The client's picker for exactly these endpoints.</summary>
     public object? Picker;

@@ -21,5 +21,8 @@ internal sealed partial class MeshRuntime
 
         [LoggerMessage(105, LogLevel.Information, "First view of catalog {Catalog} is here; the mesh knows {Services} services.")]
         public static partial void CatalogSynced(ILogger logger, string catalog, int services);
+
+        [LoggerMessage(106, LogLevel.Information, "No catalog knows instances of {Service}, which this process is one of. Until one does, ZoneAware has no effect and Aperture places the process by its id.")]
+        public static partial void NoPeers(ILogger logger, string service);
     }
 }

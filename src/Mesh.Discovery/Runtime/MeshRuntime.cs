@@ -3,6 +3,7 @@ using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Consul;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Balancing;
 using Mesh.Discovery.Runtime.Resilience;
 using Microsoft.Extensions.Logging;
 
@@ -50,6 +51,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private readonly HashSet<string> _entryHosts = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _unsynced;
     private readonly HashSet<string> _unread;
+    private readonly BalancingContext _balancing;
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> _watches = [];
@@ -71,7 +73,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         TimeProvider time,
         IRandomSource random,
         IMeterFactory meters,
-        ILogger<MeshRuntime> logger)
+        ILogger<MeshRuntime> logger,
+        IReadOnlySet<string>? pipelines = null)
     {
         _options = options;
         _sources = sources;
@@ -88,7 +91,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _defaultFault = FaultPlan.Create(null, options.Outbound.HeaderFaults);
         _rules = new RuleBook(new RuleCompiler(
             options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service,
-            options.Outbound.HeaderFaults));
+            options.Outbound.HeaderFaults, pipelines));
         foreach (var consul in catalogs.OfType<ConsulCatalog>())
         {
             consul.IsNamed = Knows;
@@ -104,8 +107,14 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         var meter = meters.Create(MeterName);
         _rejected = meter.CreateCounter<long>(
             "mesh.config.rejected", "{change}", "Changes of the rules that were refused, wholly or in part.");
+        _ownService = options.Service.Length > 0 ? new ServiceName(options.Service, options.Namespace) : null;
+        _ownAddress = options.Advertise?.Authority;
+        _balancing = new BalancingContext(
+            options.Locality, new Labels(options.Labels), options.Outbound.LocalityLbSetting,
+            $"{Environment.MachineName}/{Environment.ProcessId}/{options.Advertise?.Authority}", PeersWanted);
         Resilience = new ResilienceContext(
-            time, random, new ResilienceEvents(meter, logger), options.Outbound.OutlierDetection, options.Outbound.RetryBudget);
+            time, random, new ResilienceEvents(meter, logger), options.Outbound.OutlierDetection, options.Outbound.RetryBudget,
+            options.Outbound.CircuitBreaker);
     }
 
     /// <summary>What destinations need to protect themselves.</summary>
@@ -288,6 +297,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         // Whatever it throws has been told to those who wait for it.
         await (start ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_watches).ConfigureAwait(false);
+        await _followPeers.ConfigureAwait(false);
         foreach (var service in _services.Values)
         {
             service.Stop();
@@ -505,6 +515,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _entryHosts.UnionWith(entries.Keys);
         named.UnionWith(entries.Keys);
         Forget(named);
+        UpdatePeers();
     }
 
     /// <summary>A host that nobody but former rules knew is unknown again.</summary>
@@ -562,7 +573,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         if (!_services.TryGetValue(name.Host, out var service))
         {
             var known = name.IsExternal ? ServiceName.Literal(name.Host) : name;
-            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, Resilience, _defaultFault)
+            _services[name.Host] = service = new ServiceState(known, RankOf, _defaultRetries, Resilience, _defaultFault, _balancing)
             {
                 IsFollowed = !FollowsOnDemand,
             };
@@ -612,6 +623,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             var service = GetService(name);
             service.IsInCatalog |= endpoints.Count > 0;
             service.SetEndpoints(catalog, endpoints);
+            UpdatePeers();
 
             // Before the first full view nobody is served from this catalog's new services, so one publication at its
             // end is enough, however many there are.
@@ -636,6 +648,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
                 }
             }
 
+            UpdatePeers();
             if (_unsynced.Remove(catalog))
             {
                 Publish();
@@ -653,6 +666,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             if (_hasRules && _unread.Count == 0 && _unsynced.Count == 0)
             {
                 _synced.TrySetResult();
+                SayIfAlone();
             }
         }
     }

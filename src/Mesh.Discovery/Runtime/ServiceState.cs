@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Balancing;
 using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Discovery.Runtime;
@@ -15,29 +16,36 @@ namespace Mesh.Discovery.Runtime;
 /// </remarks>
 internal sealed class ServiceState
 {
+    private static readonly ConnectionPoolConfig s_noLimits = new();
+
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<DestinationKey, DestinationState> _destinations = new();
     private readonly Dictionary<string, IReadOnlyList<Endpoint>> _sources = new(StringComparer.Ordinal);
     private readonly Dictionary<EndpointKey, EndpointState> _states = [];
     private readonly Func<string, int> _rankOf;
+    private readonly BalancingContext _balancing;
     private readonly RouteTable _defaultRoutes;
     private volatile EndpointState[] _endpoints = [];
     private volatile RouteTable _routes;
     private volatile DestinationRuleConfig? _rule;
     private volatile bool _isPassThrough;
     private volatile bool _hasPorts;
+    private HealthChecker? _checks;
 
     /// <param name="name">The service.</param>
     /// <param name="rankOf">The order of catalogs: where two know one address, the lower rank's description holds.</param>
     /// <param name="retries">What holds where no route says otherwise.</param>
     /// <param name="resilience">What its destinations need to protect themselves.</param>
     /// <param name="fault">Whether faults may be asked for where no route says so.</param>
+    /// <param name="balancing">Who calls it; null if that does not matter.</param>
     public ServiceState(
-        ServiceName name, Func<string, int> rankOf, RetryPolicy retries, ResilienceContext resilience, FaultPlan? fault = null)
+        ServiceName name, Func<string, int> rankOf, RetryPolicy retries, ResilienceContext resilience, FaultPlan? fault = null,
+        BalancingContext? balancing = null)
     {
         Name = name;
         Resilience = resilience;
         _rankOf = rankOf;
+        _balancing = balancing ?? BalancingContext.Unknown;
 
         var key = new DestinationKey(name);
         var arm = new RouteArm { Key = key, Weight = 1, Destination = GetDestination(key) };
@@ -66,6 +74,9 @@ internal sealed class ServiceState
     public RouteTable Routes => _routes;
 
     public DestinationRuleConfig? Rule => _rule;
+
+    /// <summary>Who asks its endpoints whether they are well; null if nobody does.</summary>
+    public HealthChecker? Checks => Volatile.Read(ref _checks);
 
     /// <summary>Whether a catalog has ever named the service, which makes it known whatever rules say.</summary>
     public bool IsInCatalog { get; set; }
@@ -123,6 +134,7 @@ internal sealed class ServiceState
             // Leavers are retired after no view holds them: whoever took one from an older view finds it retired, picks
             // again, and must then find the new view.
             var leavers = Merge_NeedsLock();
+            _checks?.Update_NeedsLock(_endpoints);
             RenewViews_NeedsLock();
             foreach (var leaver in leavers)
             {
@@ -154,12 +166,13 @@ internal sealed class ServiceState
                     state.Connections = connections;
                 }
 
+                UpdateChecks_NeedsLock(rule?.TrafficPolicy.HealthCheck);
                 RenewViews_NeedsLock();
             }
         }
     }
 
-    /// <summary>Gives a destination a new view, because one of its endpoints was ejected or came back.</summary>
+    /// <summary>Gives a destination a new view, because one of its endpoints was ejected, came back, or is less new.</summary>
     public void RenewView_NeedsLock(DestinationState destination) => destination.View = CreateView_NeedsLock(destination);
 
     /// <summary>Stops all timers.</summary>
@@ -171,11 +184,31 @@ internal sealed class ServiceState
             {
                 destination.Detector?.Stop_NeedsLock();
                 destination.Detector = null;
+                destination.SlowStart?.Stop_NeedsLock();
+                destination.SlowStart = null;
+            }
+
+            UpdateChecks_NeedsLock(null);
+        }
+    }
+
+    /// <summary>Renews the views that depend on the instances of the caller's own service, which have changed.</summary>
+    public void RenewForPeers()
+    {
+        lock (_lock)
+        {
+            foreach (var destination in _destinations.Values)
+            {
+                if (destination.View.Balance?.Balance.Settings is { UsesPeers: true })
+                {
+                    RenewView_NeedsLock(destination);
+                }
             }
         }
     }
 
-    private void RenewViews_NeedsLock()
+    /// <summary>Gives all destinations new views.</summary>
+    public void RenewViews_NeedsLock()
     {
         foreach (var destination in _destinations.Values)
         {
@@ -252,53 +285,79 @@ internal sealed class ServiceState
         var policy = _rule?.TrafficPolicy ?? TrafficPolicyConfig.Default;
         policy = subset?.TrafficPolicy.Or(policy) ?? policy;
         var loadBalancer = policy.LoadBalancer;
-        var candidates = new List<EndpointState>();
-        var selected = 0;
-        var anyWeight = false;
-
-        // A subset that was never defined selects nothing: it never leaks into another one.
-        if (key.Subset is null || subset is not null)
-        {
-            foreach (var state in _endpoints)
-            {
-                var endpoint = state.Endpoint;
-                if ((endpoint.ServicePort is null || key.Port is null || endpoint.ServicePort == key.Port)
-                    && (subset is null || Selects(subset, endpoint)))
-                {
-                    selected++;
-                    if (endpoint.Health == EndpointHealth.Healthy)
-                    {
-                        candidates.Add(state);
-                        anyWeight |= endpoint.Weight > 0;
-                    }
-                }
-            }
-        }
-
-        if (anyWeight)
-        {
-            selected -= candidates.RemoveAll(static state => state.Endpoint.Weight <= 0);
-        }
 
         // Istio: no load balancing at all, the call goes to the address that was dialled.
         var isPassThrough = string.Equals(loadBalancer?.Simple, "PASSTHROUGH", StringComparison.OrdinalIgnoreCase);
-        if (isPassThrough)
-        {
-            candidates.Clear();
-        }
-
         var detector = UpdateDetector_NeedsLock(destination, isPassThrough ? null : policy.OutlierDetection ?? Resilience.OutlierDetection);
+        var balancing = isPassThrough ? null : BalanceSettings.Of(loadBalancer, detector is not null || _checks is not null, _balancing);
+
+        // A subset that was never defined selects nothing: it never leaks into another one.
+        var selection = isPassThrough || (key.Subset is not null && subset is null)
+            ? EndpointSelection.Nothing
+            : EndpointSelection.Of(_endpoints, key.Port, subset, balancing);
+        var ignoresChecks = false;
+        var used = _checks?.Select_NeedsLock(destination, selection, out ignoresChecks) ?? selection.Healthy;
+        var slowStart = UpdateSlowStart_NeedsLock(destination, loadBalancer, used);
         var isPanicking = false;
-        candidates = detector?.Select_NeedsLock(candidates, selected, out isPanicking) ?? candidates;
-        return new DestinationView([.. candidates], loadBalancer)
+        used = detector?.Select_NeedsLock(
+            used, selection.All.Count,
+            balancing is null ? null : usable => ViewBalance.IsCovered(selection.All, usable, balancing),
+            out isPanicking) ?? used;
+        var balance = balancing is null && slowStart is not { IsWarming: true } ? null
+            : ViewBalance.Create(selection.All, used, balancing, slowStart, Resilience.Time.GetTimestamp(), isPanicking);
+        return new DestinationView(balance?.Endpoints ?? [.. used], loadBalancer)
         {
             IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
-            IsPanicking = isPanicking,
+            IsPanicking = isPanicking || ignoresChecks,
             Detector = detector,
-            Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool),
+            Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool, policy.AdaptiveConcurrency),
+            Circuit = UpdateCircuit_NeedsLock(destination, policy.CircuitBreaker ?? Resilience.CircuitBreaker),
+            ResiliencePipeline = policy.ResiliencePipeline?.Name,
             MaxRetries = policy.ConnectionPool?.MaxRetries,
             RetryBudget = policy.RetryBudget ?? Resilience.RetryBudget,
+            Balance = balance,
+            Next = NextOf(balance, loadBalancer),
         };
+    }
+
+    /// <summary>The priorities that stand by, each a view of its own.</summary>
+    private static DestinationView? NextOf(ViewBalance? balance, LoadBalancerConfig? loadBalancer)
+    {
+        DestinationView? next = null;
+        for (var i = balance?.StandBy.Count - 1 ?? -1; i >= 0; i--)
+        {
+            next = new DestinationView(balance!.StandBy[i], loadBalancer) { Next = next };
+        }
+
+        return next;
+    }
+
+    /// <summary>Hashing agrees on endpoints, which shares that change would undo; so it knows no newcomers (Envoy).</summary>
+    private SlowStart? UpdateSlowStart_NeedsLock(
+        DestinationState destination, LoadBalancerConfig? loadBalancer, List<EndpointState> healthy)
+    {
+        if (loadBalancer is not { Warmup: { } warmup, ConsistentHash: null })
+        {
+            destination.SlowStart?.Stop_NeedsLock();
+            destination.SlowStart = null;
+            return null;
+        }
+
+        destination.SlowStart ??= new SlowStart(destination, Resilience.Time) { Settings = warmup };
+        destination.SlowStart.Settings = warmup;
+        destination.SlowStart.Update_NeedsLock(healthy);
+        return destination.SlowStart;
+    }
+
+    /// <summary>Checks begin anew with new settings: what they knew was found out in another way.</summary>
+    private void UpdateChecks_NeedsLock(HealthCheckConfig? settings)
+    {
+        if (settings != _checks?.Settings)
+        {
+            _checks?.Stop_NeedsLock();
+            _checks = settings is null || Resilience.Prober is not { } prober ? null : new HealthChecker(this, Resilience, prober, settings);
+            _checks?.Update_NeedsLock(_endpoints);
+        }
     }
 
     /// <summary>The detector survives with all that it knows as long as there are settings for it.</summary>
@@ -321,12 +380,28 @@ internal sealed class ServiceState
         return destination.Detector;
     }
 
-    private static DestinationBreaker? UpdateBreaker_NeedsLock(DestinationState destination, ConnectionPoolConfig? limits)
+    /// <summary>The circuit survives with its state as long as there are settings for it.</summary>
+    private DestinationCircuit? UpdateCircuit_NeedsLock(DestinationState destination, CircuitBreakerConfig? settings)
     {
-        if (limits is not { LimitsRequests: true })
+        if (settings is not null)
+        {
+            destination.Circuit ??= new DestinationCircuit(destination.Name, Resilience);
+        }
+
+        destination.Circuit?.Use(settings);
+        return destination.Circuit = settings is null ? null : destination.Circuit;
+    }
+
+    private DestinationBreaker? UpdateBreaker_NeedsLock(
+        DestinationState destination, ConnectionPoolConfig? limits, AdaptiveConcurrencyConfig? adaptive)
+    {
+        adaptive = adaptive is { Mode: AdaptiveConcurrencyMode.Off } ? null : adaptive;
+        if (limits is not { LimitsRequests: true } && adaptive is null)
         {
             return null;
         }
+
+        limits ??= s_noLimits;
 
         if (destination.Breaker is null)
         {
@@ -337,13 +412,21 @@ internal sealed class ServiceState
             destination.Breaker.Limits = limits;
         }
 
+        if (adaptive is null)
+        {
+            destination.Breaker.Adaptive = null;
+        }
+        else if (destination.Breaker.Adaptive is { } known)
+        {
+            known.Settings = adaptive;
+        }
+        else
+        {
+            destination.Breaker.Adaptive = new AdaptiveLimit(adaptive, Resilience.Time, Resilience.Random);
+        }
+
         return destination.Breaker;
     }
-
-    private static bool Selects(SubsetConfig subset, Endpoint endpoint) =>
-        endpoint.Labels.Contains(subset.Labels)
-        && !(subset.OnlyPassing && endpoint.Consul is { IsWarning: true })
-        && subset.Filter?.Matches(endpoint) != false;
 
     private readonly record struct EndpointKey(string Authority, string Scheme, int? ServicePort);
 }

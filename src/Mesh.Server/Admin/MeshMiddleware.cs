@@ -47,7 +47,7 @@ internal sealed class MeshMiddleware(
     {
         if (response.StatusCode >= 500 || (response.Headers.TryGetValue("grpc-status", out var status) && status != "0"))
         {
-            response.Headers[Retry.NoRetryHeader] = "1";
+            response.Headers.TryAdd(Retry.NoRetryHeader, "1");
         }
 
         return Task.CompletedTask;

@@ -57,6 +57,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                         : null),
                 Config = options.Config,
                 Outbound = options.Outbound,
+                Inbound = options.Inbound,
                 Drain = options.Drain,
                 Admin = options.Admin,
             },
@@ -79,7 +80,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                     Service = service.Name.ToString(),
                     Host = service.Name.Host,
                     Routes = service.Routes.Name.Length == 0 ? null : service.Routes.Name,
-                    Endpoints = [.. service.Endpoints.Select(Describe)],
+                    Endpoints = [.. service.Endpoints.Select(endpoint => Describe(endpoint, service.Checks))],
                     Subsets = service.Rule is { Subsets: { Count: > 0 } subsets }
                         ? [.. subsets.Select(static subset => new SubsetReport(subset.Name, subset.Labels))]
                         : null,
@@ -160,7 +161,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
         HeaderControlled = fault.HeaderControlled,
     };
 
-    private static EndpointReport Describe(EndpointState state)
+    private static EndpointReport Describe(EndpointState state, HealthChecker? checks)
     {
         var endpoint = state.Endpoint;
         return new EndpointReport
@@ -170,6 +171,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Weight = endpoint.Weight,
             Locality = endpoint.Locality,
             Health = endpoint.Health,
+            FailsChecks = checks?.ProblemOf(state),
             ServicePort = endpoint.ServicePort,
             InFlight = state.InFlight,
         };
@@ -184,12 +186,16 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Subset = state.Key.Subset,
             Port = state.Key.Port,
             LoadBalancer = view.LoadBalancer is not { } balancer ? null
-                : balancer.Simple ?? (balancer.ConsistentHash is { Maglev: true } ? "MAGLEV" : "RING_HASH"),
+                : balancer.Simple ?? (balancer.ConsistentHash is not { } hash ? null : hash.Maglev ? "MAGLEV" : "RING_HASH"),
             Endpoints = [.. view.Endpoints.Select(static endpoint => endpoint.Id)],
             IsPanicking = view.IsPanicking ? true : null,
             Ejected = view.Detector is not { } detector ? null
                 : [.. detector.Describe().Select(static e => new EjectionReport(e.Endpoint.Id, Math.Round(e.Left.TotalSeconds, 1), e.Ejections))],
+            Balance = BalanceReport.Of(view),
+            Warmup = WarmupReport.Of(view.LoadBalancer),
             Limits = Limits(state, view),
+            CircuitBreaker = view.Circuit is { } circuit ? Describe(circuit) : null,
+            ResiliencePipeline = view.ResiliencePipeline,
             RetryBudget = state.KnownRetries is { } retries ? Describe(retries, state.Service.Resilience.Time) : null,
         };
     }
@@ -211,6 +217,11 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             }
         }
 
+        if (view.Breaker is { Adaptive: { } adaptive } counted)
+        {
+            limits.Add(Limit("AdaptiveConcurrency", adaptive.Value, counted.InFlight));
+        }
+
         if (view.MaxRetries is { } maxRetries)
         {
             limits.Add(Limit("MaxRetries", maxRetries, state.KnownRetries?.Active ?? 0));
@@ -220,6 +231,14 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
 
         static LimitReport Limit(string name, int limit, long inUse) => new(name, limit, inUse, Math.Max(0, limit - inUse));
     }
+
+    private static CircuitBreakerReport Describe(DestinationCircuit circuit) => new(
+        circuit.State,
+        circuit.IsForced,
+        circuit.Left is { } left ? Math.Round(left.TotalSeconds, 1) : null,
+        circuit.Settings.FailureRatio,
+        circuit.Settings.MinimumThroughput,
+        circuit.Refused);
 
     private static RetryBudgetReport Describe(RetryBudget retries, TimeProvider time) => new(
         retries.Settings.Percent,

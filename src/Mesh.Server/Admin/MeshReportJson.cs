@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mesh.Discovery;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Server.Admin;
 
@@ -31,6 +32,7 @@ internal sealed record OptionsReport
     public required DiscoveryReport Discovery { get; init; }
     public required RuleFileOptions Config { get; init; }
     public required OutboundOptions Outbound { get; init; }
+    public required InboundOptions Inbound { get; init; }
     public required DrainOptions Drain { get; init; }
     public required AdminOptions Admin { get; init; }
 }
@@ -136,6 +138,9 @@ internal sealed record EndpointReport
     public required int Weight { get; init; }
     public required Locality Locality { get; init; }
     public required EndpointHealth Health { get; init; }
+
+    /// <summary>What the last health check of this process found; absent while it passes, or without checks.</summary>
+    public string? FailsChecks { get; init; }
     public int? ServicePort { get; init; }
     public required int InFlight { get; init; }
 }
@@ -155,8 +160,20 @@ internal sealed record DestinationReport
     /// <summary>Endpoints that are ejected now; absent where no outliers are detected.</summary>
     public IReadOnlyList<EjectionReport>? Ejected { get; init; }
 
+    /// <summary>How traffic is shared out, if the weights of endpoints do not say all.</summary>
+    public BalanceReport? Balance { get; init; }
+
+    /// <summary>How newcomers warm up, if they do.</summary>
+    public WarmupReport? Warmup { get; init; }
+
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }
+
+    /// <summary>The failure-rate breaker, if there is one.</summary>
+    public CircuitBreakerReport? CircuitBreaker { get; init; }
+
+    /// <summary>The application's own pipeline around each attempt, if there is one.</summary>
+    public string? ResiliencePipeline { get; init; }
 
     /// <summary>The retry budget, once there was a request.</summary>
     public RetryBudgetReport? RetryBudget { get; init; }
@@ -172,6 +189,15 @@ internal sealed record EjectionReport(string Endpoint, double Seconds, int Eject
 /// <param name="InUse">How much of it is taken.</param>
 /// <param name="Remaining">How much of it is left.</param>
 internal sealed record LimitReport(string Name, int Limit, long InUse, long Remaining);
+
+/// <param name="State"><c>Closed</c>, <c>Open</c> or <c>HalfOpen</c>.</param>
+/// <param name="Forced">Whether an operator holds it there.</param>
+/// <param name="Seconds">How long until a call may be let through, while it is open.</param>
+/// <param name="FailureRatio">The share of failures that opens it.</param>
+/// <param name="MinimumThroughput">Of at least so many attempts.</param>
+/// <param name="Refused">Calls that failed at once since the start.</param>
+internal sealed record CircuitBreakerReport(
+    CircuitState State, bool Forced, double? Seconds, double FailureRatio, int MinimumThroughput, long Refused);
 
 /// <param name="Percent">The share of requests.</param>
 /// <param name="MinRetriesPerSecond">What is possible beside.</param>

@@ -1,3 +1,4 @@
+using Mesh.Server.Inbound;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 
@@ -9,6 +10,9 @@ internal sealed class MeshStartupFilter : IStartupFilter
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
         app.UseMiddleware<MeshMiddleware>();
+
+        // After the mesh's own endpoints, which no limit and no deadline keeps from answering.
+        app.UseMiddleware<InboundMiddleware>();
         next(app);
     };
 }

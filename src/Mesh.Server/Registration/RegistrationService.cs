@@ -92,6 +92,7 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
             Log.LoopbackOnly(_logger, address);
         }
 
+        _runtime.SetOwnAddress(address);
         var instance = CreateInstance(address);
 
         // Not awaited: a slow registry must not hold up the start of the host. The attempts outlive this call.

@@ -89,18 +89,19 @@ public sealed class RetryTests
         EndpointState[] tried = [endpoints[0]];
         Run();
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Run();
+        // What allocates does so in every round; the runtime itself does so now and then, when it compiles a method anew.
+        Assert.Contains(0, new[] { Run(), Run(), Run(), Run(), Run() });
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-
-        void Run()
+        long Run()
         {
+            var before = GC.GetAllocatedBytesForCurrentThread();
             for (var i = 0; i < 1_000; i++)
             {
                 picker.Pick(new PickContext(request, default));
                 picker.Pick(new PickContext(request, tried));
             }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
         }
     }
 }

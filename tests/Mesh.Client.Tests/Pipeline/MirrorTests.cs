@@ -49,6 +49,20 @@ public sealed class MirrorTests
     }
 
     [Fact]
+    public async Task Send_BreakerOfTheMirrorIsOpen_NoCopyIsSent()
+    {
+        await using var test = await Test.StartAsync(
+            """ "Mirror": { "Host": "shadow" } """, more: """ }, "Destinations": { "shadow": { "CircuitBreaker": { "State": "Open" } } """);
+        using var skipped = FaultTests.Counter(test.Mesh, "mesh.client.mirror.skipped");
+
+        using var response = await test.Mesh.Http.GetAsync("http://reviews/", Cancel);
+
+        await test.IdleAsync();
+        Assert.Equal("circuit", Assert.Single(skipped.GetMeasurementSnapshot()).Tags["mesh.reason"]);
+        Assert.Single(test.Mesh.Endpoints.Attempts);
+    }
+
+    [Fact]
     public async Task Send_MirrorHangs_TheOriginalDoesNotWaitAndTheTimeLimitEndsIt()
     {
         await using var test = await Test.StartAsync(""" "Mirror": { "Host": "shadow" } """, """ "MirrorTimeout": "3s" """);

@@ -167,6 +167,17 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(options.Outbound.MaxActiveFaults.ToString(), Default("Outbound:MaxActiveFaults"));
         Assert.Equal(options.Outbound.MaxActiveMirrors.ToString(), Default("Outbound:MaxActiveMirrors"));
         Assert.Equal(options.Outbound.MirrorTimeout, Duration("Outbound:MirrorTimeout"));
+        var concurrency = options.Inbound.Concurrency;
+        Assert.Equal(options.Inbound.Deadlines.ToString().ToLowerInvariant(), Default("Inbound:Deadlines"));
+        Assert.Equal(options.Inbound.TrustPriority.ToString().ToLowerInvariant(), Default("Inbound:TrustPriority"));
+        Assert.Equal(concurrency.Mode.ToString(), Default("Inbound:Concurrency:Mode"));
+        Assert.Equal(concurrency.MinLimit.ToString(), Default("Inbound:Concurrency:MinLimit"));
+        Assert.Equal(concurrency.MaxLimit.ToString(), Default("Inbound:Concurrency:MaxLimit"));
+        Assert.Equal(concurrency.Window, Duration("Inbound:Concurrency:Window"));
+        Assert.Equal(concurrency.MaxWait, Duration("Inbound:Concurrency:MaxWait"));
+        Assert.Equal(
+            concurrency.ExemptPaths,
+            mesh["Inbound"]!["properties"]!["Concurrency"]!["properties"]!["ExemptPaths"]!["default"]!.AsArray().Select(static path => (string?)path));
         Assert.Equal(options.Drain.Delay, Duration("Drain:Delay"));
         Assert.Equal(options.Admin.Enabled.ToString().ToLowerInvariant(), Default("Admin:Enabled"));
         Assert.Equal(options.Admin.Access.ToString(), Default("Admin:Access"));

@@ -52,6 +52,11 @@ public sealed class MeshOptionsReaderTests
         Assert.Equal(TimeSpan.FromMinutes(1), options.Outbound.IdleTimeout);
         Assert.Equal(TimeSpan.FromSeconds(2), options.Outbound.ConnectTimeout);
         Assert.Equal(1, options.Outbound.RetryAttempts);
+        Assert.Equal((false, true), (options.Inbound.Deadlines, options.Inbound.TrustPriority));
+        var concurrency = options.Inbound.Concurrency;
+        Assert.Equal((AdaptiveConcurrencyMode.Enforce, 5, 200), (concurrency.Mode, concurrency.MinLimit, concurrency.MaxLimit));
+        Assert.Equal((0.5, 0.05), (concurrency.Window.TotalSeconds, concurrency.MaxWait.TotalSeconds));
+        Assert.Equal(["/status", "/probe"], concurrency.ExemptPaths);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Drain.Delay);
         Assert.False(options.Admin.Enabled);
         Assert.Equal(AdminAccess.Any, options.Admin.Access);

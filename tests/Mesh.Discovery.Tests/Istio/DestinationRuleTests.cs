@@ -93,10 +93,7 @@ public sealed class DestinationRuleTests
     [InlineData("portLevelSettings: [ { port: { number: 80 } } ]", "portLevelSettings")]
     [InlineData("tunnel: { targetHost: a, targetPort: 1 }", "tunnel")]
     [InlineData("proxyProtocol: { version: V1 }", "proxyProtocol")]
-    [InlineData("loadBalancer: { localityLbSetting: { enabled: true } }", "loadBalancer.localityLbSetting")]
     [InlineData("loadBalancer: { zoneAwareLbSetting: { enabled: true } }", "loadBalancer.zoneAwareLbSetting")]
-    [InlineData("loadBalancer: { warmupDurationSecs: 10s }", "loadBalancer.warmupDurationSecs")]
-    [InlineData("loadBalancer: { warmup: { duration: 10s } }", "loadBalancer.warmup")]
     [InlineData(
         "loadBalancer: { consistentHash: { httpCookie: { name: a, attributes: [] } } }",
         "loadBalancer.consistentHash.httpCookie.attributes")]
@@ -123,7 +120,7 @@ public sealed class DestinationRuleTests
     [Theory]
     [InlineData("loadBalancer: { simple: RANDOM, consistentHash: { httpHeaderName: a } }", "only one of simple, consistentHash is wanted")]
     [InlineData("loadBalancer: { simple: 'a b' }", "simple: 'a b' is not the name of a policy")]
-    [InlineData("loadBalancer: { simpel: RANDOM }", "simpel: unknown key 'simpel'; did you mean 'simple'? (allowed: simple, consistentHash)")]
+    [InlineData("loadBalancer: { simpel: RANDOM }", "simpel: unknown key 'simpel'; did you mean 'simple'? (allowed: simple, consistentHash, localityLbSetting, warmup, warmupDurationSecs, zoneAware, aperture)")]
     [InlineData("loadBalancer: { consistentHash: {} }", "exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName is wanted, and there are 0")]
     [InlineData("loadBalancer: { consistentHash: { useSourceIp: false } }", "and there are 0")]
     [InlineData("loadBalancer: { consistentHash: { useSourceIp: true, httpHeaderName: a } }", "and there are 2")]

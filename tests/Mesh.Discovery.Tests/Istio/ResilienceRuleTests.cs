@@ -67,12 +67,55 @@ public class ResilienceRuleTests
         Assert.Equal((1900, 85), (settings.SuccessRateStdevFactor, settings.FailurePercentageThreshold));
     }
 
+    [Fact]
+    public void Read_CircuitBreakerAndPipeline_AreTheSameInBothDialects()
+    {
+        var yaml = Yaml("circuitBreaker: { failureRatio: 0.2, minimumThroughput: 20, samplingDuration: 10s, breakDuration: 1s, state: Open }\n    resiliencePipeline: slow");
+        var brief = Json(""" "CircuitBreaker": { "FailureRatio": 0.2, "MinimumThroughput": 20, "SamplingDuration": "10s", "BreakDuration": "1s", "State": "open" }, "ResiliencePipeline": "slow" """).TrafficPolicy;
+        var full = Json(""" "TrafficPolicy": { "CircuitBreaker": {}, "ResiliencePipeline": "slow" }, "Subsets": { "v1": { "CircuitBreaker": { "State": "Closed" } } } """);
+
+        Assert.Equal(
+            new CircuitBreakerConfig
+            {
+                FailureRatio = 0.2, MinimumThroughput = 20, SamplingDuration = TimeSpan.FromSeconds(10), BreakDuration = TimeSpan.FromSeconds(1),
+                State = CircuitBreakerState.Open,
+            },
+            yaml.CircuitBreaker);
+        Assert.Equal(yaml.CircuitBreaker, brief.CircuitBreaker);
+        Assert.Equal(("slow", "slow"), (yaml.ResiliencePipeline!.Name, brief.ResiliencePipeline!.Name));
+        Assert.Equal((new CircuitBreakerConfig(), "slow"), (full.TrafficPolicy.CircuitBreaker, full.TrafficPolicy.ResiliencePipeline!.Name));
+        Assert.Equal(new CircuitBreakerConfig { State = CircuitBreakerState.Closed }, Assert.Single(full.Subsets).TrafficPolicy.CircuitBreaker);
+    }
+
+    [Fact]
+    public void CircuitBreaker_OutOfBoundsInCode_IsRefused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { FailureRatio = 10 });
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { MinimumThroughput = 1 });
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { SamplingDuration = TimeSpan.FromMilliseconds(1) });
+        Assert.Throws<ArgumentOutOfRangeException>(static () => new CircuitBreakerConfig { BreakDuration = TimeSpan.MaxValue });
+    }
+
+    [Fact]
+    public void CircuitBreaker_Defaults_ArePollysStandardOnes() => Assert.Equal(
+        (0.1, 100, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5), CircuitBreakerState.Auto),
+        (new CircuitBreakerConfig() is var b ? b.FailureRatio : 0, b.MinimumThroughput, b.SamplingDuration, b.BreakDuration, b.State));
+
     [Theory]
     [InlineData(""" "ConnectionPool": { "MaxRequests": 5, "Tcp": { "MaxConnections": 1 } } """, "given twice")]
     [InlineData(""" "RetryBudget": {}, "TrafficPolicy": { "RetryBudget": {} } """, "is given twice: here and below TrafficPolicy")]
     [InlineData(""" "OutlierDetection": { "MaxEjectionPercent": 101 } """, "a whole number from 0 to 100")]
     [InlineData(""" "RetryBudget": { "Percent": "all" } """, "a number from 0 to 100")]
     [InlineData(""" "RetryBudget": { "Window": "2m" } """, "at most 60s")]
+    [InlineData(""" "CircuitBreaker": { "FailureRatio": 10 } """, "a number from 0.001 to 1")]
+    [InlineData(""" "CircuitBreaker": { "FailureRatio": 0 } """, "a number from 0.001 to 1")]
+    [InlineData(""" "CircuitBreaker": { "MinimumThroughput": 1 } """, "a whole number of at least 2")]
+    [InlineData(""" "CircuitBreaker": { "SamplingDuration": "100ms" } """, "at least 500ms")]
+    [InlineData(""" "CircuitBreaker": { "BreakDuration": "25h" } """, "at most 86400s")]
+    [InlineData(""" "CircuitBreaker": { "State": "Opn" } """, "did you mean 'Open'? (allowed: Auto, Open, Closed)")]
+    [InlineData(""" "CircuitBreaker": {}, "TrafficPolicy": { "CircuitBreaker": {} } """, "is given twice: here and below TrafficPolicy")]
+    [InlineData(""" "ResiliencePipeline": "a", "TrafficPolicy": { "ResiliencePipeline": "b" } """, "is given twice: here and below TrafficPolicy")]
+    [InlineData(""" "ResiliencePipelin": "a" """, "did you mean 'ResiliencePipeline'?")]
     [InlineData(""" "OutlierDetection": { "Consecutive5xxError": 1 } """, "did you mean 'Consecutive5xxErrors'?")]
     public void Read_Mistake_SaysPlaceAndReason(string json, string error) => Assert.Contains(
         error, string.Join('\n', Reader.Configuration($$"""{ "Mesh": { "Destinations": { "a": { {{json}} } } } }""").Issues), StringComparison.Ordinal);
@@ -95,11 +138,13 @@ public class ResilienceRuleTests
         var options = new MeshOptions();
 
         Assert.Empty(MeshOptionsReader.Read(
-            Reader.Json("""{ "Mesh": { "Outbound": { "RetryBudget": { "Percent": 5 }, "OutlierDetection": { "Interval": "1s" } } } }"""), options));
+            Reader.Json("""{ "Mesh": { "Outbound": { "RetryBudget": { "Percent": 5 }, "OutlierDetection": { "Interval": "1s" }, "CircuitBreaker": { "State": "Open" } } } }"""), options));
 
         Assert.Equal(new RetryBudgetConfig { Percent = 5 }, options.Outbound.RetryBudget);
         Assert.Equal(new OutlierDetectionConfig { Interval = TimeSpan.FromSeconds(1) }, options.Outbound.OutlierDetection);
         Assert.Null(new MeshOptions().Outbound.OutlierDetection);
+        Assert.Equal(new CircuitBreakerConfig { State = CircuitBreakerState.Open }, options.Outbound.CircuitBreaker);
+        Assert.Null(new MeshOptions().Outbound.CircuitBreaker);
     }
 
     [Fact]

@@ -23,6 +23,7 @@ public sealed class ResilienceReportTests
             ["Mesh:Destinations:ratings.prod:OutlierDetection:MaxEjectionPercent"] = "50",
             ["Mesh:Destinations:ratings.prod:ConnectionPool:MaxRequests"] = "7",
             ["Mesh:Destinations:ratings.prod:ConnectionPool:MaxRetries"] = "2",
+            ["Mesh:Destinations:ratings.prod:CircuitBreaker:MinimumThroughput"] = "20",
         }));
         mesh.Catalog.Report(
             new ServiceName("ratings", "prod"), new Endpoint { Address = new Uri("http://10.0.0.1:81") }, new Endpoint { Address = new Uri("http://10.0.0.2:81") });
@@ -31,6 +32,9 @@ public sealed class ResilienceReportTests
         destination.View.Detector!.Report(service.Endpoints[0], AttemptResult.NoResponse);
         Assert.Null(destination.View.Breaker!.TryEnter(2, true));
         Assert.Null(destination.Retries.TryRetry(mesh.Time.GetTimestamp(), null, false, true, out _, out _));
+
+        destination.Circuit!.Opened(mesh.Time.GetUtcNow() + TimeSpan.FromSeconds(5), 0.5, 10);
+        destination.Circuit.Refuse();
 
         var body = await mesh.Client.GetFromJsonAsync<JsonElement>("/mesh/endpoints");
 
@@ -45,6 +49,10 @@ public sealed class ResilienceReportTests
             ["MaxRequests 7 1 6", "MaxRetries 2 1 1"],
             report.GetProperty("limits").EnumerateArray().Select(static l =>
                 $"{l.GetProperty("name")} {l.GetProperty("limit")} {l.GetProperty("inUse")} {l.GetProperty("remaining")}"));
+        var breaker = report.GetProperty("circuitBreaker");
+        Assert.Equal(("Open", false, 5.0, 0.1, 20, 1), (
+            breaker.GetProperty("state").GetString(), breaker.GetProperty("forced").GetBoolean(), breaker.GetProperty("seconds").GetDouble(),
+            breaker.GetProperty("failureRatio").GetDouble(), breaker.GetProperty("minimumThroughput").GetInt32(), breaker.GetProperty("refused").GetInt64()));
         var budget = report.GetProperty("retryBudget");
         Assert.Equal((20, 99, 1), (
             budget.GetProperty("percent").GetDouble(), budget.GetProperty("remaining").GetDouble(), budget.GetProperty("active").GetInt32()));

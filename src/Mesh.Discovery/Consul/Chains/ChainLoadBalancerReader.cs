@@ -8,8 +8,28 @@ internal static class ChainLoadBalancerReader
     /// <summary>Envoy's bound.</summary>
     private const ulong MaxRingSize = 8 * 1024 * 1024;
 
+    /// <summary>Consul asks for no outlier detection: its own checks tell who is well.</summary>
+    private static readonly LocalityLbConfig s_failover = new() { Enabled = true };
+
     /// <summary>Null if nothing is said.</summary>
-    public static LoadBalancerConfig? Read(ChainLoadBalancer? config, SourceLocation location, Action<string, string> warn)
+    public static LoadBalancerConfig? Read(
+        ChainLoadBalancer? config, ChainLocality? locality, SourceLocation location, Action<string, string> warn)
+    {
+        var result = Read(config, location, warn);
+        if (locality?.IsFailover == true)
+        {
+            return (result ?? new LoadBalancerConfig { Location = location }) with { LocalityLbSetting = s_failover };
+        }
+
+        if (!string.IsNullOrEmpty(locality?.Mode) && locality.Mode != "none")
+        {
+            warn("PrioritizeByLocality.Mode", $"the mode '{locality.Mode}' is not supported and has no effect; supported are failover, none");
+        }
+
+        return result;
+    }
+
+    private static LoadBalancerConfig? Read(ChainLoadBalancer? config, SourceLocation location, Action<string, string> warn)
     {
         var policy = config?.Policy ?? "";
         switch (policy)

@@ -238,7 +238,8 @@ internal sealed class ChainReader
         var target = Target(resolver.Target, path + ".Target");
         var host = Host(target, path + ".Target");
         host.IsResolved = true;
-        host.LoadBalancer = ChainLoadBalancerReader.Read(node.LoadBalancer, Location(host.Name, "LoadBalancer"), Warn);
+        host.LoadBalancer = ChainLoadBalancerReader.Read(
+            node.LoadBalancer, resolver.PrioritizeByLocality, Location(host.Name, "LoadBalancer"), Warn);
         return ChainShares.Of(new ChainArm(resolver, path, outer));
     }
 

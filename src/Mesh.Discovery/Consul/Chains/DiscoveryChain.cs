@@ -25,7 +25,7 @@ internal sealed class DiscoveryChain
     /// <summary>Whether there are no entries about the service, other than of its protocol.</summary>
     [JsonIgnore]
     public bool IsDefault =>
-        (Nodes is null || Nodes.Values.All(static node => node?.Resolver is { Default: true, Failover: null }))
+        (Nodes is null || Nodes.Values.All(static node => node?.Resolver is { Default: true, Failover: null, PrioritizeByLocality.IsFailover: not true }))
         && (Targets is null || Targets.Values.All(IsOwn));
 
     /// <summary>A redirect leads to another one, whose resolver may be a default one.</summary>
@@ -122,6 +122,18 @@ internal sealed class ChainResolver
     [JsonConverter(typeof(ConsulDuration))]
     public TimeSpan RequestTimeout { get; init; }
     public ChainFailover? Failover { get; init; }
+
+    /// <summary>Consul Enterprise 1.17.</summary>
+    public ChainLocality? PrioritizeByLocality { get; init; }
+}
+
+internal sealed class ChainLocality
+{
+    /// <summary><c>failover</c>, <c>none</c> or nothing.</summary>
+    public string? Mode { get; init; }
+
+    [JsonIgnore]
+    public bool IsFailover => Mode == "failover";
 }
 
 internal sealed class ChainFailover

@@ -10,6 +10,8 @@ internal static class DestinationReader
 
     private static readonly OutlierDetectionConfig s_outlierDetection = new();
     private static readonly RetryBudgetConfig s_retryBudget = new();
+    private static readonly CircuitBreakerConfig s_circuitBreaker = new();
+    private static readonly AdaptiveConcurrencyConfig s_adaptiveConcurrency = new();
 
     /// <summary>A document that comes from Istio means what it meant there: no panic threshold, and a floor of retries by concurrency.</summary>
     private static readonly OutlierDetectionConfig s_istioOutlierDetection = new() { MinHealthPercent = 0 };
@@ -37,6 +39,9 @@ internal static class DestinationReader
             {
                 ("loadBalancer", policy.LoadBalancer is not null), ("outlierDetection", policy.OutlierDetection is not null),
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
+                ("circuitBreaker", policy.CircuitBreaker is not null), ("resiliencePipeline", policy.ResiliencePipeline is not null),
+                ("adaptiveConcurrency", policy.AdaptiveConcurrency is not null),
+                ("healthCheck", policy.HealthCheck is not null),
             })
             {
                 if (isThere && owner.Member(key) is { } twice)
@@ -64,8 +69,20 @@ internal static class DestinationReader
             RetryBudget = policy.ObjectOrEmpty("retryBudget") is { } budget
                 ? RetryBudgetReader.Read(budget, isIstio ? s_istioRetryBudget : s_retryBudget)
                 : null,
+            CircuitBreaker = policy.ObjectOrEmpty("circuitBreaker") is { } breaker ? CircuitBreakerReader.Read(breaker, s_circuitBreaker) : null,
+            ResiliencePipeline = CircuitBreakerReader.Pipeline(policy),
+            AdaptiveConcurrency = policy.ObjectOrEmpty("adaptiveConcurrency") is { } concurrency
+                ? AdaptiveConcurrencyReader.Read(concurrency, s_adaptiveConcurrency)
+                : null,
+            HealthCheck = !isSubset && policy.ObjectOrEmpty("healthCheck") is { } check ? HealthCheckReader.Read(check) : null,
         };
         policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
+        if (isSubset)
+        {
+            // Subsets share endpoints, and an endpoint is well or not.
+            policy.NotSupported("healthCheck");
+        }
+
         return result == TrafficPolicyConfig.Default ? TrafficPolicyConfig.Default : result;
     }
 
@@ -128,11 +145,30 @@ internal static class DestinationReader
             Location = balancer.Location,
             Simple = simple,
             ConsistentHash = hash is null ? null : ConsistentHash(hash),
+            LocalityLbSetting = balancer.ObjectOrEmpty("localityLbSetting") is { } locality ? LocalityLbReader.Read(locality) : null,
+            Warmup = WarmupReader.Read(balancer),
+            ZoneAware = FleetReader.ZoneAware(balancer.ObjectOrEmpty("zoneAware")),
+            Aperture = FleetReader.Aperture(balancer.ObjectOrEmpty("aperture")),
         };
-        balancer.NotSupported("localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs");
+        balancer.NotSupported("zoneAwareLbSetting");
         balancer.Done();
         balancer.AtMostOne("simple", "consistentHash");
-        return result is { Simple: null, ConsistentHash: null } ? null : result;
+
+        // All callers must agree on whom a key belongs to, which they cannot if each sees other endpoints.
+        balancer.AtMostOne("consistentHash", "zoneAware");
+        balancer.AtMostOne("consistentHash", "aperture");
+        if (result is { ZoneAware.Enabled: true, LocalityLbSetting: { Enabled: not false } })
+        {
+            balancer.AtMostOne("localityLbSetting", "zoneAware");
+        }
+
+        if (result is { Warmup: not null, ConsistentHash: not null })
+        {
+            balancer.Reading.Warn(
+                result.Location, $"{balancer.Reading.Show("warmup")} has no effect with {balancer.Reading.Show("consistentHash")}");
+        }
+
+        return result == new LoadBalancerConfig { Location = result.Location } ? null : result;
     }
 
     /// <summary>Any name may be that of a policy registered in code; only the compiler knows them.</summary>

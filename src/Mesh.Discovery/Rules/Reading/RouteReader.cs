@@ -47,6 +47,7 @@ internal static class RouteReader
             IdleTimeout = route.Duration("idleTimeout"),
             Retries = Retries(route.Object("retries")),
             Hedging = HedgingReader.Read(route.ObjectOrEmpty("hedging")),
+            ResiliencePipeline = CircuitBreakerReader.Pipeline(route),
             Headers = HeadersReader.Read(route.Object("headers")),
             Fault = FaultReader.Read(route.Object("fault")),
             Mirrors = MirrorReader.Read(route, defaultHost),

@@ -22,6 +22,9 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
         set => _limits = value;
     }
 
+    /// <summary>A limit that finds itself; null if there is none.</summary>
+    public AdaptiveLimit? Adaptive { get; set; }
+
     public int InFlight => Volatile.Read(ref _inFlight);
 
     public long Refused => Interlocked.Read(ref _refused);
@@ -29,8 +32,9 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
     /// <summary>Takes a place.</summary>
     /// <param name="endpoints">How many endpoints there are, each with its own connections.</param>
     /// <param name="isHttp1">Whether the request has a connection to itself.</param>
+    /// <param name="isCritical">Whether the limit that finds itself does not hold for it.</param>
     /// <returns>The limit that has no place left, and its value; null if there is one.</returns>
-    public (string Name, int Value)? TryEnter(int endpoints, bool isHttp1)
+    public (string Name, int Value)? TryEnter(int endpoints, bool isHttp1, bool isCritical = false)
     {
         var limits = _limits;
         var count = Interlocked.Increment(ref _inFlight);
@@ -45,6 +49,17 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
         {
             Refuse();
             return ("MaxPendingRequests", pending);
+        }
+
+        if (Adaptive is { } adaptive && adaptive.Value is var value && count > value && !isCritical)
+        {
+            if (adaptive.Settings.Mode == AdaptiveConcurrencyMode.Enforce)
+            {
+                Refuse();
+                return ("AdaptiveConcurrency", value);
+            }
+
+            Interlocked.Increment(ref _refused);
         }
 
         return null;

@@ -88,8 +88,13 @@ internal sealed class OutlierDetector
     /// <summary>Of the endpoints that a destination would use, those that are not ejected; all if that leaves too few.</summary>
     /// <param name="candidates">The endpoints that would be used.</param>
     /// <param name="selected">How many there are with those that their catalog calls unhealthy.</param>
+    /// <param name="isCovered">
+    /// Whether the endpoints that are left can take all the traffic however few they are, because of priorities; null: they
+    /// cannot.
+    /// </param>
     /// <param name="isPanicking">Whether ejections are ignored.</param>
-    public List<EndpointState> Select_NeedsLock(List<EndpointState> candidates, int selected, out bool isPanicking)
+    public List<EndpointState> Select_NeedsLock(
+        List<EndpointState> candidates, int selected, Func<List<EndpointState>, bool>? isCovered, out bool isPanicking)
     {
         UpdateRecords(candidates);
         var settings = _settings;
@@ -105,7 +110,8 @@ internal sealed class OutlierDetector
         }
 
         var used = candidates.FindAll(endpoint => !_records[endpoint].IsEjected);
-        isPanicking = used.Count < candidates.Count && used.Count * 100L < (long)settings.MinHealthPercent * selected;
+        isPanicking = used.Count < candidates.Count && used.Count * 100L < (long)settings.MinHealthPercent * selected
+            && isCovered?.Invoke(used) != true;
         if (isPanicking != _isPanicking)
         {
             _isPanicking = isPanicking;

@@ -2,7 +2,8 @@ namespace Mesh.Discovery.Runtime.Resilience;
 
 /// <summary>What destinations need to protect themselves, and what holds for them where no rule says otherwise.</summary>
 internal sealed class ResilienceContext(
-    TimeProvider time, IRandomSource random, ResilienceEvents events, OutlierDetectionConfig? outlierDetection, RetryBudgetConfig retryBudget)
+    TimeProvider time, IRandomSource random, ResilienceEvents events, OutlierDetectionConfig? outlierDetection, RetryBudgetConfig retryBudget,
+    CircuitBreakerConfig? circuitBreaker = null)
 {
     private long _refusedUntil = long.MinValue;
 
@@ -15,6 +16,11 @@ internal sealed class ResilienceContext(
     public OutlierDetectionConfig? OutlierDetection { get; } = outlierDetection;
 
     public RetryBudgetConfig RetryBudget { get; } = retryBudget;
+
+    public CircuitBreakerConfig? CircuitBreaker { get; } = circuitBreaker;
+
+    /// <summary>Who asks endpoints whether they are well; without one there are no health checks. Set before the runtime starts.</summary>
+    public IEndpointProber? Prober { get; set; }
 
     /// <summary>Whether a retry was refused for want of budget within the last second, by any destination.</summary>
     public bool IsOutOfBudget =>

@@ -7,11 +7,15 @@ namespace Mesh.Discovery.Runtime.Resilience;
 internal sealed partial class ResilienceEvents
 {
     private const string DestinationTag = "mesh.destination";
+    private const string ServiceTag = "mesh.service";
 
     private readonly ILogger _logger;
     private readonly Counter<long> _ejections;
     private readonly UpDownCounter<long> _ejected;
     private readonly UpDownCounter<long> _panicking;
+    private readonly Counter<long> _transitions;
+    private readonly UpDownCounter<long> _open;
+    private readonly UpDownCounter<long> _failing;
 
     public ResilienceEvents(Meter meter, ILogger logger)
     {
@@ -20,6 +24,26 @@ internal sealed partial class ResilienceEvents
         _ejected = meter.CreateUpDownCounter<long>("mesh.outlier.ejected", "{endpoint}", "Endpoints that are ejected now.");
         _panicking = meter.CreateUpDownCounter<long>(
             "mesh.destination.panicking", "{destination}", "1 while a destination uses ejected endpoints because too few are healthy.");
+        _transitions = meter.CreateCounter<long>(
+            "mesh.circuit_breaker.transitions", "{transition}", "Changes of state of failure-rate breakers, by destination and new state.");
+        _open = meter.CreateUpDownCounter<long>("mesh.circuit_breaker.open", "{destination}", "1 while a destination's breaker is open or half-open.");
+        _failing = meter.CreateUpDownCounter<long>("mesh.health_check.failing", "{endpoint}", "Endpoints that fail their health checks now.");
+    }
+
+    public void Fails(string service, string endpoint, int checks, string problem)
+    {
+        Log.Fails(_logger, endpoint, service, checks, problem);
+        _failing.Add(1, new KeyValuePair<string, object?>(ServiceTag, service));
+    }
+
+    public void Passes(string service, string endpoint, bool isGone)
+    {
+        if (!isGone)
+        {
+            Log.Passes(_logger, endpoint, service);
+        }
+
+        _failing.Add(-1, new KeyValuePair<string, object?>(ServiceTag, service));
     }
 
     public void Ejected(string destination, string endpoint, string reason, TimeSpan time, int ejections)
@@ -52,8 +76,35 @@ internal sealed partial class ResilienceEvents
         _panicking.Add(isPanicking ? 1 : -1, new KeyValuePair<string, object?>(DestinationTag, destination));
     }
 
+    public void CircuitOpened(string destination, int failures, double rate, TimeSpan time) =>
+        Log.CircuitOpened(_logger, destination, failures, Math.Round(rate * 100, 1), time);
+
+    public void CircuitOpenedAgain(string destination, TimeSpan time) => Log.CircuitOpenedAgain(_logger, destination, time);
+
+    public void CircuitForcedOpen(string destination) => Log.CircuitForcedOpen(_logger, destination);
+
+    public void CircuitHalfOpened(string destination) => Log.CircuitHalfOpened(_logger, destination);
+
+    public void CircuitClosed(string destination, long refused) => Log.CircuitClosed(_logger, destination, refused);
+
+    public void CircuitChanged(string destination, CircuitState before, CircuitState now)
+    {
+        var name = now switch { CircuitState.Open => "open", CircuitState.HalfOpen => "half_open", _ => "closed" };
+        _transitions.Add(1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("mesh.state", name));
+        if (before == CircuitState.Closed || now == CircuitState.Closed)
+        {
+            _open.Add(now == CircuitState.Closed ? -1 : 1, new KeyValuePair<string, object?>(DestinationTag, destination));
+        }
+    }
+
     private static partial class Log
     {
+        [LoggerMessage(126, LogLevel.Warning, "Endpoint {Endpoint} of {Service} fails its health checks and takes no traffic ({Checks} in a row, the last one: {Problem}).")]
+        public static partial void Fails(ILogger logger, string endpoint, string service, int checks, string problem);
+
+        [LoggerMessage(127, LogLevel.Information, "Endpoint {Endpoint} of {Service} passes its health checks again.")]
+        public static partial void Passes(ILogger logger, string endpoint, string service);
+
         [LoggerMessage(121, LogLevel.Warning, "Endpoint {Endpoint} of {Destination} is ejected for {Time}: {Reason} (ejection {Ejections} in a row).")]
         public static partial void Ejected(ILogger logger, string endpoint, string destination, TimeSpan time, string reason, int ejections);
 
@@ -68,5 +119,20 @@ internal sealed partial class ResilienceEvents
 
         [LoggerMessage(125, LogLevel.Information, "{Destination} panics no more.")]
         public static partial void PanicIsOver(ILogger logger, string destination);
+
+        [LoggerMessage(128, LogLevel.Warning, "The circuit breaker of {Destination} is Open for {Time}: {Failures} attempts, {Percent} %, have failed. Calls fail at once.")]
+        public static partial void CircuitOpened(ILogger logger, string destination, int failures, double percent, TimeSpan time);
+
+        [LoggerMessage(129, LogLevel.Information, "The circuit breaker of {Destination} is Open again for {Time}.")]
+        public static partial void CircuitOpenedAgain(ILogger logger, string destination, TimeSpan time);
+
+        [LoggerMessage(130, LogLevel.Warning, "The circuit breaker of {Destination} is Open by its rule (State: Open), until that changes. Calls fail at once.")]
+        public static partial void CircuitForcedOpen(ILogger logger, string destination);
+
+        [LoggerMessage(131, LogLevel.Information, "The circuit breaker of {Destination} is HalfOpen: one call is let through.")]
+        public static partial void CircuitHalfOpened(ILogger logger, string destination);
+
+        [LoggerMessage(132, LogLevel.Information, "The circuit breaker of {Destination} is Closed. Meanwhile {Refused} calls have failed at once.")]
+        public static partial void CircuitClosed(ILogger logger, string destination, long refused);
     }
 }

@@ -281,6 +281,25 @@ public class ConsulChainsTests
             + $" {hash.MinimumRingSize}");
     }
 
+    [Theory]
+    [InlineData("""{ "Mode": "failover" }""", true, 0)]
+    [InlineData("""{ "Mode": "none" }""", false, 0)]
+    [InlineData("""{ "Mode": "nearest" }""", false, 1)]
+    public void Update_PrioritizeByLocality_IsTheHosts(string locality, bool isOn, int issues)
+    {
+        _chains.Update("x", ConsulSamples.Chain("r", $$"""
+            "r": { "Type": "resolver", "Resolver": { "Default": true, "Target": "x", "PrioritizeByLocality": {{locality}} },
+              "LoadBalancer": { "Policy": "random" } }
+            """));
+        _chains.Update("y", ConsulSamples.Chain("r", $$"""
+            "r": { "Type": "resolver", "Resolver": { "Target": "x", "PrioritizeByLocality": {{locality}} }, "LoadBalancer": { "Policy": "random" } }
+            """));
+
+        Assert.Equal(isOn, _chains.Batch.Rules.OfType<DestinationRuleConfig>()
+            .All(static rule => rule.TrafficPolicy.LoadBalancer is { Simple: "RANDOM", LocalityLbSetting.Enabled: true }));
+        Assert.Equal(issues > 0, _chains.Batch.Issues.Any(static issue => issue.Message.Contains("'nearest'", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Update_EverySplitterTwiceTheOther_IsBounded()
     {

@@ -1,0 +1,171 @@
+using Mesh.Client;
+using Mesh.Client.Pipeline;
+using Mesh.Discovery;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+
+namespace Mesh.Server.Inbound;
+
+/// <summary>
+/// Everything that happens to a request before the application gets it.
+/// </summary>
+/// <remarks>
+/// <para>The order, and why it is so:</para>
+/// <list type="number">
+/// <item>deadline and priority are read first: a request whose time is over costs nothing more, and what is over the limit
+/// waits and is refused by them;</item>
+/// <item>a place among the requests that are served at a time;</item>
+/// <item>the deadline again, since waiting took time; from here on it cancels the request;</item>
+/// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
+/// </list>
+/// <para>A stage whose header or option is not there costs a look. WebSockets and CONNECT have no answer to wait for, and
+/// are left alone.</para>
+/// </remarks>
+internal sealed class InboundMiddleware
+{
+    private readonly RequestDelegate _next;
+    private readonly InboundOptions _options;
+    private readonly InboundDeadlines _deadlines;
+    private readonly InboundAdmission? _admission;
+    private readonly PathString[] _exempt;
+    private readonly TimeProvider _time;
+    private readonly MeshServerTelemetry _telemetry;
+
+    public InboundMiddleware(
+        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry)
+    {
+        _next = next;
+        _options = options.Inbound;
+        _deadlines = deadlines;
+        _admission = admission.IsOn ? admission : null;
+        _exempt = [.. _options.Concurrency.ExemptPaths.Select(static path => new PathString(path))];
+        _time = time;
+        _telemetry = telemetry;
+    }
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        var headers = context.Request.Headers;
+        var priority = headers.TryGetValue(PriorityHeader.Name, out var value) ? Priority(value) : RequestPriority.Default;
+        var timeout = _options.Deadlines ? InboundDeadlines.Timeout(headers) : null;
+        return (timeout is null && priority == RequestPriority.Default && _admission is null) || IsTunnel(context.Request)
+            ? _next(context)
+            : ServeAsync(context, timeout, priority);
+    }
+
+    private async Task ServeAsync(HttpContext context, TimeSpan? timeout, RequestPriority priority)
+    {
+        MeshRequestContext? request = null;
+        if (timeout is not null || priority != RequestPriority.Default)
+        {
+            request = new MeshRequestContext(
+                _time,
+                timeout is { } left ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left) : MeshRequestContext.NoDeadline,
+                priority);
+            MeshRequestContext.Set(request);
+            if (request.HasExpired)
+            {
+                await RefuseAsync(context, Refusal.DeadlinePassed);
+                return;
+            }
+        }
+
+        if (_admission is null)
+        {
+            await RunAsync(context, request);
+            return;
+        }
+
+        var admissionClass = AdmissionClass.Of(priority, IsRetry(context.Request));
+        if (!_admission.TryEnter(admissionClass))
+        {
+            if (IsExempt(context.Request.Path))
+            {
+                _admission.Enter();
+            }
+            else if (!await _admission.WaitAsync(admissionClass, request?.Remaining, context.RequestAborted))
+            {
+                if (!context.RequestAborted.IsCancellationRequested)
+                {
+                    await RefuseAsync(context, Refusal.Overloaded);
+                }
+
+                return;
+            }
+        }
+
+        await RunAdmittedAsync(context, request, _admission);
+    }
+
+    private async Task RunAdmittedAsync(HttpContext context, MeshRequestContext? request, InboundAdmission admission)
+    {
+        var place = new AdmissionPlace(admission, _time.GetTimestamp());
+        if (IsStream(context.Request))
+        {
+            context.Response.OnStarting(
+                static state =>
+                {
+                    ((AdmissionPlace)state).Leave(hasFailed: false);
+                    return Task.CompletedTask;
+                },
+                place);
+        }
+
+        var hasFailed = true;
+        try
+        {
+            await RunAsync(context, request);
+            hasFailed = HasFailed(context, request);
+        }
+        finally
+        {
+            place.Leave(hasFailed);
+        }
+    }
+
+    private Task RunAsync(HttpContext context, MeshRequestContext? request) =>
+        request is { HasDeadline: true } ? _deadlines.ServeAsync(context, request, _next) : _next(context);
+
+    private Task RefuseAsync(HttpContext context, Refusal refusal)
+    {
+        _telemetry.Refused(refusal);
+        return Refusal.AnswerAsync(context, refusal);
+    }
+
+    /// <summary>Or nobody waits for it any more: then it ended sooner than if it had been served.</summary>
+    private static bool HasFailed(HttpContext context, MeshRequestContext? request) =>
+        context.Response.StatusCode >= 400
+        || (context.Response.Headers.TryGetValue("grpc-status", out var status) && status != "0")
+        || context.RequestAborted.IsCancellationRequested
+        || request is { HasExpired: true };
+
+    /// <summary>Its answer may go on for hours: it is served when that begins.</summary>
+    private static bool IsStream(HttpRequest request) =>
+        Refusal.IsGrpc(request)
+        || (request.Headers.Accept is { Count: > 0 } accept && accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase));
+
+    private static bool IsRetry(HttpRequest request) =>
+        request.Headers.TryGetValue(Retry.AttemptHeader, out var attempt) && attempt != "1";
+
+    private bool IsExempt(PathString path)
+    {
+        foreach (var exempt in _exempt)
+        {
+            if (path.StartsWithSegments(exempt, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Anybody may make himself less important; nobody more so, unless callers are trusted.</summary>
+    private RequestPriority Priority(StringValues value)
+    {
+        var priority = PriorityHeader.Parse(value.Count == 1 ? value[0] : null);
+        return priority == RequestPriority.Critical && !_options.TrustPriority ? RequestPriority.Default : priority;
+    }
+
+    private static bool IsTunnel(HttpRequest request) => HttpMethods.IsConnect(request.Method) || request.Headers.ContainsKey("Upgrade");
+}

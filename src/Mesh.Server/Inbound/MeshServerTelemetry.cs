@@ -1,0 +1,32 @@
+using System.Diagnostics.Metrics;
+
+namespace Mesh.Server.Inbound;
+
+/// <summary>Metrics of inbound requests.</summary>
+internal sealed class MeshServerTelemetry
+{
+    /// <summary>The name of the meter.</summary>
+    public const string Name = "Mesh.Server";
+
+    private readonly Meter _meter;
+    private readonly Counter<long> _refused;
+
+    public MeshServerTelemetry(IMeterFactory meters)
+    {
+        _meter = meters.Create(Name);
+        _refused = _meter.CreateCounter<long>(
+            "mesh.server.refused", "{request}", "Requests that the mesh answered in place of the application, by reason.");
+    }
+
+    public void Refused(Refusal refusal) => _refused.Add(1, new KeyValuePair<string, object?>("mesh.reason", refusal.Reason));
+
+    /// <summary>Shows a limit that finds itself.</summary>
+    public void Observe(InboundAdmission admission)
+    {
+        _meter.CreateObservableGauge("mesh.server.limit", () => admission.Limit.Value, "{request}", "How many requests are served at a time.");
+        _meter.CreateObservableUpDownCounter("mesh.server.in_flight", () => admission.InFlight, "{request}", "Requests that are being served.");
+        _meter.CreateObservableUpDownCounter("mesh.server.waiting", () => admission.Waiting, "{request}", "Requests that wait for a place.");
+        _meter.CreateObservableCounter(
+            "mesh.server.over_limit", () => admission.OverLimit, "{request}", "Requests that came when the limit was reached, refused or not.");
+    }
+}

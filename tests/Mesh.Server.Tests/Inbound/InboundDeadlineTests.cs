@@ -1,0 +1,221 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using Mesh.Client;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
+
+namespace Mesh.Server.Tests.Inbound;
+
+public sealed class InboundDeadlineTests
+{
+    private const string Milliseconds = "x-envoy-expected-rq-timeout-ms";
+
+    [Theory]
+    [InlineData(Milliseconds, "250", 0.25)]
+    [InlineData("grpc-timeout", "3S", 3)]
+    [InlineData(Milliseconds, "5000,400", 0.4)]
+    public async Task Deadline_OfTheCaller_IsWhatHandlersHave(string header, string value, double seconds)
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapGet("/left", static () => MeshRequestContext.Current?.Remaining?.TotalSeconds);
+
+        var response = await SendAsync(mesh, "/left", (header, value));
+
+        Assert.Equal(seconds, double.Parse(await response.Content.ReadAsStringAsync()));
+    }
+
+    [Fact]
+    public async Task Deadline_OfBothHeaders_IsTheSmaller()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapGet("/left", static () => MeshRequestContext.Current?.Remaining?.TotalSeconds);
+
+        var response = await SendAsync(mesh, "/left", (Milliseconds, "9000"), ("grpc-timeout", "2S"));
+
+        Assert.Equal("2", await response.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData(Milliseconds, "-5")]
+    [InlineData(Milliseconds, "99999999999999999999999")]
+    [InlineData(Milliseconds, "soon")]
+    [InlineData("grpc-timeout", "5")]
+    [InlineData("other", "5")]
+    public async Task Deadline_NotReadable_IsNone(string header, string value)
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapGet("/left", static () => MeshRequestContext.Current is { HasExpired: true } or { Remaining: not null } ? "some" : "none");
+
+        var response = await SendAsync(mesh, "/left", (header, value));
+
+        Assert.Equal("none", await response.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Deadline_HasPassed_IsRefusedUnserved()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        using var refused = Refused(mesh);
+
+        var response = await SendAsync(mesh, "/gated", (Milliseconds, "0"));
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+        Assert.Contains("deadline", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.False(mesh.Arrived.Task.IsCompleted);
+        Assert.Equal("deadline-passed", Assert.Single(refused.GetMeasurementSnapshot()).Tags["mesh.reason"]);
+    }
+
+    [Fact]
+    public async Task Deadline_HasPassed_GrpcGetsItsStatusInTheHeaders()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/gated") { Content = new ByteArrayContent([]) };
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/grpc+proto");
+        request.Headers.Add("grpc-timeout", "0n");
+
+        var response = await mesh.Client.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("4", response.Headers.GetValues("grpc-status").Single());
+        Assert.Equal("application/grpc", response.Content.Headers.ContentType?.MediaType);
+        Assert.Empty(await response.Content.ReadAsByteArrayAsync());
+    }
+
+    [Theory]
+    [InlineData(700)]
+    [InlineData(100)]
+    public async Task Deadline_PassesMeanwhile_CancelsAndAnswers(int milliseconds)
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        using var refused = Refused(mesh);
+        var call = SendAsync(mesh, "/gated", (Milliseconds, milliseconds.ToString()));
+        await mesh.Arrived.Task;
+
+        await mesh.AdvanceUntil(call);
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, (await call).StatusCode);
+        Assert.Equal("deadline-exceeded", Assert.Single(refused.GetMeasurementSnapshot()).Tags["mesh.reason"]);
+    }
+
+    [Fact]
+    public async Task Deadline_PassesBelowAnExceptionHandler_AnswersAllTheSame()
+    {
+        await using var mesh = await MeshApp.StartAsync(
+            build: static builder => builder.Services.AddExceptionHandler(static o => o.ExceptionHandler = static _ => Task.CompletedTask));
+        mesh.App.UseExceptionHandler();
+        var call = SendAsync(mesh, "/gated", (Milliseconds, "700"));
+        await mesh.Arrived.Task;
+
+        await mesh.AdvanceUntil(call);
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, (await call).StatusCode);
+    }
+
+    [Fact]
+    public async Task Deadline_PassesAfterTheResponseHasStarted_LeavesItAsItIs()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        mesh.App.MapGet("/slow", async context =>
+        {
+            await context.Response.StartAsync();
+            started.SetResult();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(
+                () => new TaskCompletionSource().Task.WaitAsync(context.RequestAborted));
+        });
+        var call = SendAsync(mesh, "/slow", (Milliseconds, "700"));
+        await started.Task;
+
+        await mesh.AdvanceUntil(call);
+
+        Assert.Equal(HttpStatusCode.OK, (await call).StatusCode);
+    }
+
+    [Fact]
+    public async Task Deadline_OffByOption_IsNotRead()
+    {
+        await using var mesh = await MeshApp.StartAsync(static options => options.Inbound.Deadlines = false);
+
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(mesh, "/", (Milliseconds, "0"))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Deadline_OfAnUpgrade_IsLeftAlone()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+
+        var response = await SendAsync(mesh, "/", (Milliseconds, "0"), ("Connection", "Upgrade"), ("Upgrade", "websocket"));
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Deadline_OfAHealthProbe_IsLeftAlone()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(mesh, "/mesh/health", (Milliseconds, "0"))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Deadline_OfACallerThatLeaves_CancelsTheHandler()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        var cancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        mesh.App.MapGet("/waits", async context =>
+        {
+            mesh.Arrived.SetResult();
+            context.RequestAborted.Register(cancelled.SetResult);
+            await cancelled.Task;
+        });
+        using var leaves = new CancellationTokenSource();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/waits") { Headers = { { Milliseconds, "60000" } } };
+        var call = mesh.Client.SendAsync(request, leaves.Token);
+        await mesh.Arrived.Task;
+
+        leaves.Cancel();
+
+        await cancelled.Task;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+    }
+
+    [Fact]
+    public async Task Context_OfTheNextRequestOnTheConnection_IsClean()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapGet("/left", static () => MeshRequestContext.Current is null ? "none" : "some");
+
+        Assert.Equal("some", await (await SendAsync(mesh, "/left", (Milliseconds, "5000"))).Content.ReadAsStringAsync());
+        Assert.Equal("none", await mesh.Client.GetStringAsync("/left"));
+    }
+
+    [Theory]
+    [InlineData("sheddable", false, RequestPriority.Sheddable)]
+    [InlineData("critical", false, RequestPriority.Default)]
+    [InlineData("critical", true, RequestPriority.Critical)]
+    [InlineData("vip", true, RequestPriority.Default)]
+    public async Task Priority_OfTheCaller_IsBelievedAsFarAsTrusted(string value, bool trusted, RequestPriority expected)
+    {
+        await using var mesh = await MeshApp.StartAsync(options => options.Inbound.TrustPriority = trusted);
+        mesh.App.MapGet("/priority", static () => (MeshRequestContext.Current?.Priority ?? RequestPriority.Default).ToString());
+
+        var response = await SendAsync(mesh, "/priority", ("x-mesh-priority", value));
+
+        Assert.Equal(expected.ToString(), await response.Content.ReadAsStringAsync());
+    }
+
+    private static MetricCollector<long> Refused(MeshApp mesh) =>
+        new(mesh.App.Services.GetRequiredService<IMeterFactory>(), "Mesh.Server", "mesh.server.refused");
+
+    private static Task<HttpResponseMessage> SendAsync(MeshApp mesh, string path, params (string Name, string Value)[] headers)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, path);
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        return mesh.Client.SendAsync(request);
+    }
+}

@@ -1,0 +1,129 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using Mesh.Discovery;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
+
+namespace Mesh.Server.Tests.Inbound;
+
+public sealed class OverloadTests
+{
+    [Fact]
+    public async Task Request_OverTheLimit_IsRefusedAndNotToBeRetried()
+    {
+        await using var mesh = await StartAsync();
+        using var refused = new MetricCollector<long>(
+            mesh.App.Services.GetRequiredService<IMeterFactory>(), "Mesh.Server", "mesh.server.refused");
+        var first = mesh.Client.GetAsync("/gated");
+        await mesh.Arrived.Task;
+
+        var response = await mesh.Client.GetAsync("/");
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.Equal("overload", response.Headers.GetValues("x-mesh-no-retry").Single());
+        Assert.False(response.Headers.Contains("Retry-After"));
+        Assert.Equal("overload", Assert.Single(refused.GetMeasurementSnapshot()).Tags["mesh.reason"]);
+        mesh.Gate.SetResult();
+        Assert.Equal("late", await (await first).Content.ReadAsStringAsync());
+        Assert.Equal("hello", await mesh.Client.GetStringAsync("/"));
+    }
+
+    [Fact]
+    public async Task Request_OverTheLimitInGrpc_IsUnavailable()
+    {
+        await using var mesh = await StartAsync();
+        var first = mesh.Client.GetAsync("/gated");
+        await mesh.Arrived.Task;
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = new ByteArrayContent([]) };
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/grpc");
+
+        var response = await mesh.Client.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("14", response.Headers.GetValues("grpc-status").Single());
+        Assert.Equal("overload", response.Headers.GetValues("x-mesh-no-retry").Single());
+        mesh.Gate.SetResult();
+        await first;
+    }
+
+    [Theory]
+    [InlineData("/mesh/health")]
+    [InlineData("/mesh/ready")]
+    [InlineData("/healthz")]
+    [InlineData("/Health/live")]
+    [InlineData("/own")]
+    public async Task Request_ForHealth_IsNeverRefused(string path)
+    {
+        await using var mesh = await StartAsync(static options => options.Inbound.Concurrency.ExemptPaths.Add("/own"));
+        mesh.App.MapGet("/healthz", static () => "well");
+        mesh.App.MapGet("/Health/live", static () => "well");
+        mesh.App.MapGet("/own", static () => "well");
+        var first = mesh.Client.GetAsync("/gated");
+        await mesh.Arrived.Task;
+
+        var response = await mesh.Client.GetAsync(path);
+
+        Assert.NotNull(response.Content);
+        Assert.False(response.Headers.Contains("x-mesh-no-retry"));
+        mesh.Gate.SetResult();
+        await first;
+    }
+
+    [Fact]
+    public async Task Request_OfAnEventStream_HoldsItsPlaceUntilItBegins()
+    {
+        await using var mesh = await StartAsync();
+        mesh.App.MapGet("/events", async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.Body.FlushAsync();
+            await mesh.Gate.Task.WaitAsync(context.RequestAborted);
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/events") { Headers = { { "Accept", "text/event-stream" } } };
+        using var stream = await mesh.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
+        Assert.Equal("hello", await mesh.Client.GetStringAsync("/"));
+        mesh.Gate.SetResult();
+    }
+
+    [Fact]
+    public async Task Request_ThatFails_GivesItsPlaceBack()
+    {
+        await using var mesh = await StartAsync();
+        mesh.App.MapGet("/broken", static IResult () => throw new InvalidOperationException("Broken."));
+
+        Assert.Equal(HttpStatusCode.InternalServerError, (await mesh.Client.GetAsync("/broken")).StatusCode);
+        Assert.Equal("hello", await mesh.Client.GetStringAsync("/"));
+    }
+
+    [Fact]
+    public async Task Request_OverTheLimitInShadow_IsServedAndCounted()
+    {
+        await using var mesh = await StartAsync(static options => options.Inbound.Concurrency.Mode = AdaptiveConcurrencyMode.Shadow);
+        using var over = new MetricCollector<long>(
+            mesh.App.Services.GetRequiredService<IMeterFactory>(), "Mesh.Server", "mesh.server.over_limit");
+        using var limit = new MetricCollector<int>(
+            mesh.App.Services.GetRequiredService<IMeterFactory>(), "Mesh.Server", "mesh.server.limit");
+        var first = mesh.Client.GetAsync("/gated");
+        await mesh.Arrived.Task;
+
+        Assert.Equal("hello", await mesh.Client.GetStringAsync("/"));
+
+        over.RecordObservableInstruments();
+        limit.RecordObservableInstruments();
+        Assert.Equal(1, over.LastMeasurement?.Value);
+        Assert.Equal(1, limit.LastMeasurement?.Value);
+        mesh.Gate.SetResult();
+        await first;
+    }
+
+    private static Task<MeshApp> StartAsync(Action<MeshOptions>? configure = null) => MeshApp.StartAsync(options =>
+    {
+        var concurrency = options.Inbound.Concurrency;
+        concurrency.Mode = AdaptiveConcurrencyMode.Enforce;
+        (concurrency.MinLimit, concurrency.MaxLimit, concurrency.MaxWait) = (1, 1, TimeSpan.Zero);
+        configure?.Invoke(options);
+    });
+}
