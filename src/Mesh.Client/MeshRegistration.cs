@@ -80,6 +80,7 @@ internal static class MeshRegistration
         services.AddSingleton<LoadBalancerFactory>();
         services.AddSingleton<PickerCache>();
         services.AddSingleton<AttemptTimeouts>();
+        services.AddSingleton<IdleLimits>();
         services.AddSingleton<MeshClientTelemetry>();
         services.AddSingleton<FaultInjector>();
         services.AddSingleton<MirrorSender>();

@@ -126,6 +126,14 @@ public sealed class OutboundOptions
     /// <summary>For one attempt, until the response's headers. Zero: none. Default 10 s.</summary>
     public TimeSpan PerTryTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long a response's body may stand still while it is read, until the read fails with an <see cref="IOException"/> whose
+    /// inner exception is a <see cref="TimeoutException"/>: nothing else would end it, since <see cref="HttpClient.Timeout"/> is
+    /// infinite on meshed clients. Each byte begins it anew. Not for gRPC calls, unless their route says so, and not for
+    /// WebSockets. Zero: none. Default 5 min (Envoy: stream_idle_timeout).
+    /// </summary>
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromMinutes(5);
+
     /// <summary>For opening one connection. Default 5 s (Envoy).</summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 

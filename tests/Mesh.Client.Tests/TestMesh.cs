@@ -52,18 +52,23 @@ internal sealed class TestMesh : IAsyncDisposable
     /// <param name="build">Further services.</param>
     /// <param name="sockets">Whether endpoints are real and so is time.</param>
     /// <param name="meshAll">Whether every client is meshed.</param>
+    /// <param name="fakeTime">With real endpoints, whether time is the test's nevertheless.</param>
     public static async Task<TestMesh> StartAsync(
-        string? section = null, Action<HostApplicationBuilder>? build = null, bool sockets = false, bool meshAll = true)
+        string? section = null, Action<HostApplicationBuilder>? build = null, bool sockets = false, bool meshAll = true, bool fakeTime = false)
     {
         var endpoints = new ScriptedEndpoints();
         var time = new FakeTimeProvider(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "Caller" });
         builder.Configuration.AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes($$"""{ "Mesh": { {{section ?? Reviews()}} } }""")));
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddFakeLogging();
-        if (!sockets)
+        if (!sockets || fakeTime)
         {
             builder.Services.AddSingleton<TimeProvider>(time);
             builder.Services.AddSingleton<IRandomSource>(new HalfRandom());
+        }
+
+        if (!sockets)
+        {
             builder.Services.AddSingleton<IEndpointHandlerFactory>(endpoints);
         }
 

@@ -37,6 +37,8 @@ internal static class AttemptFailures
     /// <summary>RFC 9113, section 7.</summary>
     private const long RefusedStream = 0x7;
 
+    private const string Transport = "System.Net.Http";
+
     /// <param name="exception">What the attempt threw.</param>
     /// <param name="hasExpired">Whether its time was over.</param>
     /// <param name="cancel">The caller's token.</param>
@@ -53,11 +55,18 @@ internal static class AttemptFailures
         MeshRejectedException => AttemptFailure.Final,
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
             or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError } => AttemptFailure.Unsent,
+
+        // An HTTP/2 connection that ended before it could carry the request: the transport says so without error or cause. What
+        // handlers of the application's own throw may look the same, but does not come from there.
+        HttpRequestException { HttpRequestError: HttpRequestError.Unknown, InnerException: null, StatusCode: null, Source: Transport } => AttemptFailure.Unsent,
         HttpRequestException { InnerException: HttpProtocolException { ErrorCode: RefusedStream } } => AttemptFailure.Refused,
         HttpProtocolException { ErrorCode: RefusedStream } => AttemptFailure.Refused,
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded
             or HttpRequestError.VersionNegotiationError or HttpRequestError.UserAuthenticationError } => AttemptFailure.Final,
         HttpRequestException or IOException => AttemptFailure.Reset,
+
+        // Nobody has cancelled: so says the transport when an HTTP/2 connection goes away under a request's body.
+        OperationCanceledException => AttemptFailure.Reset,
         _ => AttemptFailure.Final,
     };
 }

@@ -45,6 +45,21 @@ internal sealed class AttemptTimeouts : IDisposable
         }
     }
 
+    /// <summary>How many limits are running.</summary>
+    public int UnderWay
+    {
+        get
+        {
+            var count = 0;
+            foreach (var timeout in Volatile.Read(ref _watched))
+            {
+                count += timeout is { IsUnderWay: true } ? 1 : 0;
+            }
+
+            return count;
+        }
+    }
+
     /// <summary>Starts a limit.</summary>
     /// <param name="limit">How long; infinite for none.</param>
     /// <param name="now">The present timestamp.</param>
@@ -86,6 +101,18 @@ internal sealed class AttemptTimeouts : IDisposable
 
         timeout.Follow(cancel);
         return timeout;
+    }
+
+    /// <summary>Sets the end of a limit that had none. It fires up to one tick late, however short it is.</summary>
+    /// <param name="timeout">What <see cref="Rent(long, long, CancellationToken)"/> gave.</param>
+    /// <param name="deadline">The timestamp at which it ends.</param>
+    public void Arm(AttemptTimeout timeout, long deadline)
+    {
+        timeout.Start(deadline);
+        if (deadline < AttemptTimeout.Never)
+        {
+            Watch(timeout);
+        }
     }
 
     /// <summary>Ends a limit.</summary>

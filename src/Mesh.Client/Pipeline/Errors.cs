@@ -16,6 +16,10 @@ internal static class Errors
                 $"{request.Method} {request.RequestUri}: none of the {service.Routes.Routes.Length} routes of {service.Name} "
                 + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
 
+    /// <summary>The transport calls it a cancellation, but nobody has cancelled.</summary>
+    public static HttpRequestException BrokenOff(string target, HttpRequestMessage request, Exception error) =>
+        new(HttpRequestError.Unknown, $"{request.Method} {request.RequestUri}: the connection to {target} went away while the request was being sent.", error);
+
     /// <param name="circuit">The breaker, which does not let the request through.</param>
     /// <param name="request">The request.</param>
     /// <param name="last">How an attempt before has failed.</param>

@@ -43,6 +43,7 @@ internal sealed class MeshPipeline
     private readonly AttemptSender _sender;
     private readonly HedgeSender _hedges;
     private readonly AttemptTimeouts _timeouts;
+    private readonly IdleLimits _idleLimits;
     private readonly MeshClientTelemetry _telemetry;
     private readonly RouteStage _routeStage;
     private readonly DestinationFinder _finder;
@@ -60,6 +61,7 @@ internal sealed class MeshPipeline
         AttemptSender sender,
         HedgeSender hedges,
         AttemptTimeouts timeouts,
+        IdleLimits idleLimits,
         MeshClientTelemetry telemetry,
         RouteStage routeStage,
         DestinationFinder finder,
@@ -75,6 +77,7 @@ internal sealed class MeshPipeline
         _sender = sender;
         _hedges = hedges;
         _timeouts = timeouts;
+        _idleLimits = idleLimits;
         _telemetry = telemetry;
         _routeStage = routeStage;
         _finder = finder;
@@ -145,6 +148,11 @@ internal sealed class MeshPipeline
                 attemptStart = _time.GetTimestamp();
             }
 
+            if (request.Content is not null && route!.Retries.Attempts > 0)
+            {
+                request = RecordedBody.Record(request, isOwn: request != original, (int)RetryGate.ReplayCap);
+            }
+
             // What the callee is told also knows a gRPC call's own deadline, which its client watches and not the mesh.
             var told = Math.Min(deadline, _timestamps.After(start, TravellingHeaders.OwnTimeout(request)));
             var destination = arm!.Destination.ForPort(original.RequestUri!.Port);
@@ -182,7 +190,7 @@ internal sealed class MeshPipeline
 
                     if (view.IsPassThrough)
                     {
-                        response = await _passThrough.SendAsync(request, destination.Name, client, start, deadline, cancel).ConfigureAwait(false);
+                        response = await _passThrough.SendAsync(request, destination.Name, route, client, start, deadline, cancel).ConfigureAwait(false);
                         Answer(response, original, route!, arm);
                         goto Done;
                     }
@@ -283,7 +291,7 @@ internal sealed class MeshPipeline
 
                     if (pause is null)
                     {
-                        Track(response, endpoint, place, original);
+                        Track(response, endpoint, place, original, route!);
                         place = null;
                         Answer(response, original, route!, arm);
                         if (cookie is not null)
@@ -346,6 +354,7 @@ internal sealed class MeshPipeline
         {
             place?.Leave();
             retry?.End(wasSent: response is not null);
+            RecordedBody.Of(request.Content)?.Forget();
             activity?.Dispose();
         }
 
@@ -367,7 +376,7 @@ internal sealed class MeshPipeline
             (request, pass, token) => SendAsync(request, service, client, token, pass), cancel);
 
     /// <summary>In flight until the body is read or disposed; at once over if there is none.</summary>
-    private static void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original)
+    private void Track(HttpResponseMessage response, EndpointState endpoint, DestinationBreaker? place, HttpRequestMessage original, Route route)
     {
         if (IsOver(response.Content) || original.Method == HttpMethod.Head
             || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified)
@@ -377,7 +386,7 @@ internal sealed class MeshPipeline
         }
         else
         {
-            response.Content = new TrackedContent(response.Content, endpoint, place);
+            response.Content = new TrackedContent(response.Content, endpoint, place, _idleLimits.Of(route, original, response));
         }
     }
 
@@ -441,6 +450,11 @@ internal sealed class MeshPipeline
         {
             // The caller knows its own token, not the attempt's.
             throw new TaskCanceledException(error.Message, error, cancel);
+        }
+
+        if (failure == AttemptFailure.Reset && error is OperationCanceledException)
+        {
+            throw Errors.BrokenOff(destination.Name, original, error);
         }
 
         ExceptionDispatchInfo.Throw(error);

@@ -1,10 +1,12 @@
 using Mesh.Discovery;
+using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
 
 namespace Mesh.Client.Pipeline;
 
-/// <summary>Sends what the mesh does not balance by the client's own handler, to the address that was dialled; the time limit still holds.</summary>
-internal sealed class PassThroughSender(MeshRuntime runtime, AttemptTimeouts timeouts, MeshOptions options, TimeProvider time)
+/// <summary>Sends what the mesh does not balance by the client's own handler, to the address that was dialled; the time limits still hold.</summary>
+internal sealed class PassThroughSender(
+    MeshRuntime runtime, AttemptTimeouts timeouts, IdleLimits idleLimits, MeshOptions options, TimeProvider time)
 {
     private readonly OutboundOptions _options = options.Outbound;
 
@@ -21,7 +23,7 @@ internal sealed class PassThroughSender(MeshRuntime runtime, AttemptTimeouts tim
         var start = time.GetTimestamp();
         var deadline = Math.Min(
             new Timestamps(time).After(start, _options.UnknownHostTimeout), MeshRequestContext.Current?.Deadline ?? Timestamps.Never);
-        return SendAsync(request, host, client, start, deadline, cancel);
+        return SendAsync(request, host, null, client, start, deadline, cancel);
     }
 
     /// <summary>What stands for a host that the present snapshot does not know: waits for the first view, and asks those that follow services on demand.</summary>
@@ -48,23 +50,24 @@ internal sealed class PassThroughSender(MeshRuntime runtime, AttemptTimeouts tim
 
     /// <param name="request">The request.</param>
     /// <param name="target">What an error calls it.</param>
+    /// <param name="route">Its route, if it has one.</param>
     /// <param name="client">Whose own handler sends it.</param>
     /// <param name="start">When the request began.</param>
     /// <param name="deadline">When it must be over.</param>
     /// <param name="cancel">The caller's token.</param>
     public async Task<HttpResponseMessage> SendAsync(
-        HttpRequestMessage request, string target, MeshHandler client, long start, long deadline, CancellationToken cancel)
+        HttpRequestMessage request, string target, Route? route, MeshHandler client, long start, long deadline, CancellationToken cancel)
     {
         if (deadline == Timestamps.Never)
         {
-            return await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false);
+            return Track(await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false));
         }
 
         var timeout = timeouts.Rent(deadline, time.GetTimestamp(), cancel);
         var response = default(HttpResponseMessage);
         try
         {
-            return response = await client.PassThrough.SendAsync(request, timeout.Token).ConfigureAwait(false);
+            return response = Track(await client.PassThrough.SendAsync(request, timeout.Token).ConfigureAwait(false));
         }
         catch (OperationCanceledException e) when (timeout.HasExpired && !cancel.IsCancellationRequested)
         {
@@ -77,6 +80,16 @@ internal sealed class PassThroughSender(MeshRuntime runtime, AttemptTimeouts tim
         finally
         {
             timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
+        }
+
+        HttpResponseMessage Track(HttpResponseMessage response)
+        {
+            if (idleLimits.Of(route, request, response, target) is { } limit)
+            {
+                response.Content = new TrackedContent(response.Content, null, null, limit);
+            }
+
+            return response;
         }
     }
 }

@@ -77,8 +77,9 @@ internal static class RetryDecision
     }
 
     /// <summary>
-    /// Whether the body can be sent a second time: there is none, or it is in memory, or a stream that can seek; at most
-    /// <paramref name="cap"/> bytes; or JSON, which has no length and is written anew. Anything else may be consumed, and some contents then send nothing without a word.
+    /// Whether the body can be sent a second time: there is none, or it is in memory, or a stream that can seek, or was recorded
+    /// to its end; at most <paramref name="cap"/> bytes; or JSON, which has no length and is written anew. Anything else may be
+    /// consumed, and some contents then send nothing without a word.
     /// </summary>
     public static bool CanReplay(HttpContent? content, long cap) => content switch
     {
@@ -87,6 +88,8 @@ internal static class RetryDecision
 
         // Written anew from its value each time; a sequence that is not a collection may give its items only once.
         JsonContent { Value: not IEnumerable or ICollection or string } => true,
+
+        _ when RecordedBody.Of(content) is { } recorded => recorded.CanReplay,
 
         // A length may have been set by hand, so the stream itself is asked.
         StreamContent => content.Headers.ContentLength <= cap && content.ReadAsStream().CanSeek,

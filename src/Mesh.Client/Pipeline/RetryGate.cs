@@ -93,7 +93,7 @@ internal sealed partial class RetryGate(
 
     private static partial class Log
     {
-        [LoggerMessage(201, LogLevel.Information, "{Method} to {Destination} is not tried again: its body cannot be sent twice (not in memory, not seekable, or over {Cap} bytes).")]
+        [LoggerMessage(201, LogLevel.Information, "{Method} to {Destination} is not tried again: its body cannot be sent twice (over {Cap} bytes, or not written to its end yet).")]
         public static partial void BodyNotReplayable(ILogger logger, string method, string destination, long cap);
 
         [LoggerMessage(202, LogLevel.Debug, "Attempt {Attempt} to {Destination} at {Endpoint} failed ({Failure}); trying again.")]

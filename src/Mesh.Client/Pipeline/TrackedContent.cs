@@ -1,24 +1,29 @@
 using System.Net;
+using System.Runtime.ExceptionServices;
 using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
 
 /// <summary>
-/// A response's body that tells its endpoint, and its destination if that limits requests, when it has been read to the end or disposed: until then the attempt counts
-/// as in flight.
+/// A response's body that tells its endpoint, and its destination if that limits requests, when it has been read to the end, broke
+/// off or was disposed: until then the attempt counts as in flight. It may also watch that the body does not stand still.
 /// </summary>
 internal sealed class TrackedContent : HttpContent
 {
+    private const int BufferSize = 16 * 1024;
+
     private readonly HttpContent _inner;
     private readonly DestinationBreaker? _place;
+    private readonly IdleLimit? _limit;
     private EndpointState? _endpoint;
 
-    public TrackedContent(HttpContent inner, EndpointState endpoint, DestinationBreaker? place = null)
+    public TrackedContent(HttpContent inner, EndpointState? endpoint, DestinationBreaker? place = null, IdleLimit? limit = null)
     {
         _inner = inner;
         _endpoint = endpoint;
         _place = place;
+        _limit = limit;
         foreach (var (name, values) in inner.Headers.NonValidated)
         {
             if (values.Count == 1)
@@ -37,6 +42,11 @@ internal sealed class TrackedContent : HttpContent
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
+        if (_limit is not null)
+        {
+            return CopyLimitedAsync(stream, cancellationToken);
+        }
+
         // A short body is there already when its headers are.
         var copy = _inner.CopyToAsync(stream, context, cancellationToken);
         if (copy.IsCompleted)
@@ -50,6 +60,13 @@ internal sealed class TrackedContent : HttpContent
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
+        if (_limit is not null)
+        {
+            using var source = new TrackedStream(_inner.ReadAsStream(cancellationToken), this);
+            source.CopyTo(stream, BufferSize);
+            return;
+        }
+
         try
         {
             _inner.CopyTo(stream, context, cancellationToken);
@@ -86,6 +103,16 @@ internal sealed class TrackedContent : HttpContent
         base.Dispose(disposing);
     }
 
+    /// <summary>By reads of its own, each of which shows that the body comes on; a slow taker of the bytes is not the callee's fault.</summary>
+    private async Task CopyLimitedAsync(Stream destination, CancellationToken cancel)
+    {
+        var source = new TrackedStream(await _inner.ReadAsStreamAsync(cancel).ConfigureAwait(false), this);
+        await using (source.ConfigureAwait(false))
+        {
+            await source.CopyToAsync(destination, BufferSize, cancel).ConfigureAwait(false);
+        }
+    }
+
     private async Task AwaitAsync(Task copy)
     {
         try
@@ -96,6 +123,15 @@ internal sealed class TrackedContent : HttpContent
         {
             Leave();
         }
+    }
+
+    /// <summary>Gives up a body that stands still, and its connection with it; nobody is reading.</summary>
+    private IOException GiveUp(IdleLimit limit, Exception? error)
+    {
+        var result = limit.Error(_endpoint, error);
+        _inner.Dispose();
+        Leave();
+        return result;
     }
 
     private void Leave()
@@ -137,29 +173,57 @@ internal sealed class TrackedContent : HttpContent
             set => inner.WriteTimeout = value;
         }
 
-        public override int Read(byte[] buffer, int offset, int count) => Note(inner.Read(buffer, offset, count), count);
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            if (owner._limit is not null)
+            {
+                // Only a read that can be cancelled can be given up.
+                return ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+            }
 
-        public override int Read(Span<byte> buffer) => Note(inner.Read(buffer), buffer.Length);
+            return Note(inner.Read(buffer, offset, count), count);
+        }
+
+        public override int Read(Span<byte> buffer)
+        {
+            if (owner._limit is not null)
+            {
+                // Reads into an array and copies.
+                return base.Read(buffer);
+            }
+
+            return Note(inner.Read(buffer), buffer.Length);
+        }
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            if (owner._limit is { } limit)
+            {
+                return ReadLimitedAsync(limit, buffer, cancellationToken);
+            }
+
             var read = inner.ReadAsync(buffer, cancellationToken);
             return read.IsCompletedSuccessfully
                 ? new ValueTask<int>(Note(read.Result, buffer.Length))
-                : AwaitAsync(read, buffer.Length);
+                : AwaitAsync(read, buffer.Length, cancellationToken);
         }
 
-        public override async Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
-        {
-            await inner.CopyToAsync(destination, bufferSize, cancellationToken).ConfigureAwait(false);
-            owner.Leave();
-        }
+        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken) =>
+            owner._limit is null
+                ? CopyAllAsync(destination, bufferSize, cancellationToken)
+                : base.CopyToAsync(destination, bufferSize, cancellationToken);
 
         public override void CopyTo(Stream destination, int bufferSize)
         {
+            if (owner._limit is not null)
+            {
+                base.CopyTo(destination, bufferSize);
+                return;
+            }
+
             inner.CopyTo(destination, bufferSize);
             owner.Leave();
         }
@@ -198,8 +262,85 @@ internal sealed class TrackedContent : HttpContent
             GC.SuppressFinalize(this);
         }
 
-        private async ValueTask<int> AwaitAsync(ValueTask<int> read, int wanted) =>
-            Note(await read.ConfigureAwait(false), wanted);
+        private async Task CopyAllAsync(Stream destination, int bufferSize, CancellationToken cancel)
+        {
+            await inner.CopyToAsync(destination, bufferSize, cancel).ConfigureAwait(false);
+            owner.Leave();
+        }
+
+        private async ValueTask<int> AwaitAsync(ValueTask<int> read, int wanted, CancellationToken cancel)
+        {
+            try
+            {
+                return Note(await read.ConfigureAwait(false), wanted);
+            }
+            catch (Exception) when (!cancel.IsCancellationRequested)
+            {
+                // It broke off. A read that its caller gave up may be followed by another one.
+                owner.Leave();
+                throw;
+            }
+        }
+
+        private ValueTask<int> ReadLimitedAsync(IdleLimit limit, Memory<byte> buffer, CancellationToken cancel)
+        {
+            var timeout = limit.Begin(cancel);
+            ValueTask<int> read;
+            try
+            {
+                read = inner.ReadAsync(buffer, timeout.Token);
+            }
+            catch
+            {
+                limit.End(timeout);
+                throw;
+            }
+
+            if (read.IsCompletedSuccessfully)
+            {
+                limit.End(timeout);
+                return new ValueTask<int>(Note(read.Result, buffer.Length));
+            }
+
+            return AwaitLimitedAsync(limit, timeout, read, buffer.Length, cancel);
+        }
+
+        private async ValueTask<int> AwaitLimitedAsync(
+            IdleLimit limit, AttemptTimeout timeout, ValueTask<int> read, int wanted, CancellationToken cancel)
+        {
+            limit.Wait(timeout);
+            var count = 0;
+            Exception? error = null;
+            try
+            {
+                count = await read.ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                error = e;
+            }
+
+            var hasExpired = limit.End(timeout);
+            if (error is null && !hasExpired)
+            {
+                return Note(count, wanted);
+            }
+
+            if (cancel.IsCancellationRequested)
+            {
+                // The caller knows its own token, not this one's.
+                throw new TaskCanceledException(error?.Message, error, cancel);
+            }
+
+            if (hasExpired)
+            {
+                throw owner.GiveUp(limit, error);
+            }
+
+            owner.Leave();
+            ExceptionDispatchInfo.Throw(error!);
+            return 0;
+        }
 
         private int Note(int read, int wanted)
         {

@@ -118,6 +118,7 @@ internal static class MeshOptionsReader
         options.FirstViewTimeout = outbound.Duration("firstViewTimeout") ?? options.FirstViewTimeout;
         options.Timeout = outbound.Duration("timeout") ?? options.Timeout;
         options.PerTryTimeout = outbound.Duration("perTryTimeout") ?? options.PerTryTimeout;
+        options.IdleTimeout = outbound.Duration("idleTimeout") ?? options.IdleTimeout;
         options.ConnectTimeout = outbound.Duration("connectTimeout") ?? options.ConnectTimeout;
         options.RetryAttempts = outbound.Int("retryAttempts") ?? options.RetryAttempts;
         options.HeaderFaults = outbound.Bool("headerFaults") ?? options.HeaderFaults;

@@ -25,6 +25,9 @@ internal sealed class Route
 
     /// <summary>Null: the default; zero: none.</summary>
     public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Of a response's body. Null: the default; zero: none.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
     public required RetryPolicy Retries { get; init; }
 
     /// <summary>Null: none.</summary>

@@ -390,6 +390,7 @@ internal sealed class RuleCompiler(
                 RequestHeaders = requestHeaders,
                 ResponseHeaders = HeaderOperations.Create(config.Headers?.Response),
                 Timeout = config.Timeout,
+                IdleTimeout = config.IdleTimeout,
                 Retries = RetryPolicy.Create(config.Retries, compiler.RetryAttempts, _issues),
                 Hedging = config.Hedging,
                 ResiliencePipeline = config.ResiliencePipeline?.Name,
@@ -471,6 +472,7 @@ internal sealed class RuleCompiler(
                     {
                         Rewrite = inner.Rewrite ?? config.Rewrite,
                         Timeout = inner.Timeout ?? config.Timeout,
+                        IdleTimeout = inner.IdleTimeout ?? config.IdleTimeout,
                         Retries = inner.Retries ?? config.Retries,
                         Hedging = inner.Hedging ?? config.Hedging,
                         ResiliencePipeline = inner.ResiliencePipeline ?? (inner.Route.Count > 0 ? config.ResiliencePipeline : null),

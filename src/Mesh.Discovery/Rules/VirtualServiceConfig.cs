@@ -29,6 +29,9 @@ internal sealed record RouteConfig
 
     /// <summary>For the whole logical request with its retries. Null: the default; zero: none.</summary>
     public TimeSpan? Timeout { get; init; }
+
+    /// <summary>How long a response's body may stand still. Ours, not Istio's. Null: the default; zero: none.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
     public RetryConfig? Retries { get; init; }
     public HedgingConfig? Hedging { get; init; }
 

@@ -40,11 +40,12 @@ internal sealed class MeshMiddleware(
 
     /// <summary>
     /// What this process could not get by its own retries, its callers shall not ask for again: else each layer of a chain
-    /// would multiply the load of the last one.
+    /// would multiply the load of the last one. A gRPC call that failed before its first message says so in its headers, and
+    /// one that failed later is not retried by anybody.
     /// </summary>
     private static Task SayNoRetry(HttpResponse response)
     {
-        if (response.StatusCode >= 500)
+        if (response.StatusCode >= 500 || (response.Headers.TryGetValue("grpc-status", out var status) && status != "0"))
         {
             response.Headers.TryAdd(Retry.NoRetryHeader, "1");
         }

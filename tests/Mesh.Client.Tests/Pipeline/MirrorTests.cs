@@ -403,11 +403,6 @@ public sealed class MirrorTests
         public string Text => throw new InvalidOperationException("cannot be written");
     }
 
-    private sealed class OneWayStream(byte[] bytes) : MemoryStream(bytes)
-    {
-        public override bool CanSeek => false;
-    }
-
     private sealed class EndlessStream : MemoryStream
     {
         public long Total { get; private set; }

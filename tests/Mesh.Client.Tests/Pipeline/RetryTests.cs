@@ -71,7 +71,7 @@ public sealed class RetryTests
         await using var mesh = await TestMesh.StartAsync();
         mesh.Endpoints.Answer = static async (n, attempt) =>
             n < 2 ? throw ScriptedEndpoints.ConnectFailure() : ScriptedEndpoints.Ok(await attempt.Request.Content!.ReadAsStringAsync());
-        var content = new StreamContent(new OneWay("once"));
+        var content = new StreamContent(new OneWayStream("once"));
 
         // The clock stands: another endpoint is tried at once.
         using var response = await mesh.Http.PostAsync("http://reviews/", content, TestContext.Current.CancellationToken);
@@ -115,7 +115,7 @@ public sealed class RetryTests
         await using var mesh = await TestMesh.StartAsync();
         mesh.Endpoints.Script(() => ScriptedEndpoints.Status(503));
 
-        using var response = await mesh.Finish(mesh.Http.PutAsync("http://reviews/", new StreamContent(new OneWay("once"))));
+        using var response = await mesh.Finish(mesh.Http.PutAsync("http://reviews/", new StreamContent(new OneWayStream("once"))));
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
         Assert.Single(mesh.Endpoints.Attempts);
@@ -142,7 +142,7 @@ public sealed class RetryTests
     [Fact]
     public void CanReplay_LengthSetByHandOnAStreamThatCannotSeek_IsFalse()
     {
-        var content = new StreamContent(new OneWay("once"));
+        var content = new StreamContent(new OneWayStream("once"));
         content.Headers.ContentLength = 4;
 
         Assert.False(RetryDecision.CanReplay(content, 64));
@@ -314,11 +314,5 @@ public sealed class RetryTests
             IsDisposed = true;
             base.Dispose(disposing);
         }
-    }
-
-    /// <summary>Cannot seek.</summary>
-    private sealed class OneWay(string text) : MemoryStream(Encoding.UTF8.GetBytes(text))
-    {
-        public override bool CanSeek => false;
     }
 }

@@ -9,12 +9,9 @@ using System.Text;
 using Mesh.Client.Pipeline;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Mesh.Client.Tests.Transport;
@@ -24,7 +21,7 @@ public sealed class SocketTests
     [Fact]
     public async Task Send_OneEndpointIsDead_TheStreamedBodyArrivesAtTheOther()
     {
-        await using var server = await Server.StartAsync(static async context =>
+        await using var server = await KestrelServer.StartAsync(static async context =>
         {
             using var reader = new StreamReader(context.Request.Body);
             await context.Response.WriteAsync(await reader.ReadToEndAsync());
@@ -34,7 +31,7 @@ public sealed class SocketTests
         for (var i = 0; i < 10; i++)
         {
             using var response = await mesh.Http.PostAsync(
-                "http://reviews/", new StreamContent(new OneWay("streamed")), TestContext.Current.CancellationToken);
+                "http://reviews/", new StreamContent(new OneWayStream("streamed")), TestContext.Current.CancellationToken);
             Assert.Equal("streamed", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         }
 
@@ -44,7 +41,7 @@ public sealed class SocketTests
     [Fact]
     public async Task Send_ConnectionBreaksBeforeTheResponse_IsRetriedIfIdempotent()
     {
-        await using var server = await Server.StartAsync(static context => context.Response.WriteAsync("ok"));
+        await using var server = await KestrelServer.StartAsync(static context => context.Response.WriteAsync("ok"));
         using var breaking = new TcpListener(IPAddress.Loopback, 0);
         breaking.Start();
         using var stop = new CancellationTokenSource();
@@ -79,7 +76,7 @@ public sealed class SocketTests
     [Fact]
     public async Task Send_Host_StaysTheLogicalName()
     {
-        await using var server = await Server.StartAsync(static context => context.Response.WriteAsync(context.Request.Host.Value!));
+        await using var server = await KestrelServer.StartAsync(static context => context.Response.WriteAsync(context.Request.Host.Value!));
         await using var mesh = await Mesh(server.Address);
 
         Assert.Equal("reviews", await mesh.Http.GetStringAsync("http://reviews/", TestContext.Current.CancellationToken));
@@ -89,7 +86,7 @@ public sealed class SocketTests
     [Fact]
     public async Task Send_Http2WithPriorKnowledge_Works()
     {
-        await using var server = await Server.StartAsync(
+        await using var server = await KestrelServer.StartAsync(
             static context => context.Response.WriteAsync(context.Request.Protocol), HttpProtocols.Http2);
         await using var mesh = await Mesh(server.Address);
         var request = new HttpRequestMessage(HttpMethod.Get, "http://reviews/")
@@ -108,7 +105,7 @@ public sealed class SocketTests
     public async Task Send_Retried_EachAttemptHasItsOwnTraceContext()
     {
         var seen = new ConcurrentQueue<string>();
-        await using var server = await Server.StartAsync(context =>
+        await using var server = await KestrelServer.StartAsync(context =>
         {
             seen.Enqueue(context.Request.Headers.TraceParent.ToString());
             context.Response.StatusCode = seen.Count == 1 ? 503 : 200;
@@ -130,7 +127,7 @@ public sealed class SocketTests
     {
         const string Own = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
         var seen = new ConcurrentQueue<string>();
-        await using var server = await Server.StartAsync(context =>
+        await using var server = await KestrelServer.StartAsync(context =>
         {
             seen.Enqueue(context.Request.Headers.TraceParent.ToString());
             context.Response.StatusCode = seen.Count == 1 ? 503 : 200;
@@ -150,7 +147,7 @@ public sealed class SocketTests
     public async Task Dispose_Container_ClosesConnections()
     {
         var closed = new TaskCompletionSource();
-        await using var server = await Server.StartAsync(
+        await using var server = await KestrelServer.StartAsync(
             static context => context.Response.WriteAsync("ok"),
             listen: options => options.Use(next => async connection =>
             {
@@ -248,13 +245,13 @@ public sealed class SocketTests
         const int Calls = 400;
         var copies = new ConcurrentQueue<string>();
         var served = 0;
-        await using var server = await Server.StartAsync(async context =>
+        await using var server = await KestrelServer.StartAsync(async context =>
         {
             Interlocked.Increment(ref served);
             using var reader = new StreamReader(context.Request.Body);
             await context.Response.WriteAsync($"{context.Request.Host} {await reader.ReadToEndAsync()}");
         });
-        await using var shadow = await Server.StartAsync(async context =>
+        await using var shadow = await KestrelServer.StartAsync(async context =>
         {
             using var reader = new StreamReader(context.Request.Body);
             copies.Enqueue($"{context.Request.Host} {context.Request.Headers["x-mesh-shadow"]} {await reader.ReadToEndAsync()}");
@@ -314,34 +311,5 @@ public sealed class SocketTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return $"http://{listener.LocalEndpoint}";
-    }
-
-    private sealed class OneWay(string text) : MemoryStream(Encoding.UTF8.GetBytes(text))
-    {
-        public override bool CanSeek => false;
-    }
-
-    /// <summary>Kestrel.</summary>
-    private sealed class Server(WebApplication app) : IAsyncDisposable
-    {
-        public string Address => app.Urls.Single();
-
-        public static async Task<Server> StartAsync(
-            RequestDelegate answer, HttpProtocols protocols = HttpProtocols.Http1, Action<ListenOptions>? listen = null)
-        {
-            var builder = WebApplication.CreateSlimBuilder();
-            builder.Logging.ClearProviders();
-            builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, options =>
-            {
-                options.Protocols = protocols;
-                listen?.Invoke(options);
-            }));
-            var app = builder.Build();
-            app.Run(answer);
-            await app.StartAsync();
-            return new Server(app);
-        }
-
-        public ValueTask DisposeAsync() => app.DisposeAsync();
     }
 }

@@ -32,7 +32,7 @@ internal static class ConfigurationSamples
             },
             "Outbound": {
               "UnknownHosts": "Refuse", "UnknownHostTimeout": "20s", "FirstViewTimeout": "3s", "Timeout": "1m", "PerTryTimeout": "0s",
-              "ConnectTimeout": "2s", "RetryAttempts": 1, "HeaderFaults": true, "MaxActiveFaults": 50, "MaxActiveMirrors": 20,
+              "IdleTimeout": "1m", "ConnectTimeout": "2s", "RetryAttempts": 1, "HeaderFaults": true, "MaxActiveFaults": 50, "MaxActiveMirrors": 20,
               "MirrorTimeout": "5s",
               "RetryBudget": { "Percent": 12.5, "MinRetriesPerSecond": 5, "MinRetryConcurrency": 2, "Window": "20s" },
               "OutlierDetection": {
@@ -70,7 +70,7 @@ internal static class ConfigurationSamples
                                  "Response": { "Set": { "d": "3" } } } },
                   { "Destination": { "Host": "reviews", "Subset": "v2", "Port": { "Number": 9080 } }, "Weight": 25 } ],
                 "Rewrite": { "Uri": "/", "Authority": "reviews" },
-                "Timeout": "2s",
+                "Timeout": "2s", "IdleTimeout": "30s",
                 "Retries": { "Attempts": 2, "PerTryTimeout": "500ms", "RetryOn": "5xx,connect-failure" },
                 "Hedging": { "Percentile": 99, "Attempts": 2, "MaxExtraPercent": 2.5, "AnyMethod": true },
                 "ResiliencePipeline": "slow-partner",

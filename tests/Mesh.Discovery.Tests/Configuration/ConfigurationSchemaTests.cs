@@ -160,6 +160,7 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(options.Outbound.FirstViewTimeout, Duration("Outbound:FirstViewTimeout"));
         Assert.Equal(options.Outbound.Timeout, Duration("Outbound:Timeout"));
         Assert.Equal(options.Outbound.PerTryTimeout, Duration("Outbound:PerTryTimeout"));
+        Assert.Equal(options.Outbound.IdleTimeout, Duration("Outbound:IdleTimeout"));
         Assert.Equal(options.Outbound.ConnectTimeout, Duration("Outbound:ConnectTimeout"));
         Assert.Equal(options.Outbound.RetryAttempts.ToString(), Default("Outbound:RetryAttempts"));
         Assert.Equal(options.Outbound.HeaderFaults.ToString().ToLowerInvariant(), Default("Outbound:HeaderFaults"));

@@ -49,6 +49,7 @@ public sealed class MeshOptionsReaderTests
         Assert.Equal(TimeSpan.FromSeconds(3), options.Outbound.FirstViewTimeout);
         Assert.Equal(TimeSpan.FromMinutes(1), options.Outbound.Timeout);
         Assert.Equal(TimeSpan.Zero, options.Outbound.PerTryTimeout);
+        Assert.Equal(TimeSpan.FromMinutes(1), options.Outbound.IdleTimeout);
         Assert.Equal(TimeSpan.FromSeconds(2), options.Outbound.ConnectTimeout);
         Assert.Equal(1, options.Outbound.RetryAttempts);
         Assert.Equal((false, true), (options.Inbound.Deadlines, options.Inbound.TrustPriority));

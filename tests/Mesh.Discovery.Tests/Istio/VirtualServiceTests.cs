@@ -106,6 +106,7 @@ public sealed class VirtualServiceTests
               weight: 25.0
             rewrite: { uri: /v1, authority: "reviews:9080" }
             timeout: 1m30s
+            idleTimeout: 45s
             retries: { attempts: 0, perTryTimeout: 250ms, retryOn: "5xx, connect-failure,503" }
             headers:
               request: { set: { X-A: "1" }, add: { x-b: "2\t3" }, remove: [ x-c ] }
@@ -120,6 +121,7 @@ public sealed class VirtualServiceTests
         Assert.Null(route.Route[1].Subset);
         Assert.Equal(("/v1", "reviews:9080"), (route.Rewrite!.Uri, route.Rewrite.Authority));
         Assert.Equal(TimeSpan.FromSeconds(90), route.Timeout);
+        Assert.Equal(TimeSpan.FromSeconds(45), route.IdleTimeout);
         Assert.Equal((0, TimeSpan.FromMilliseconds(250), "5xx,connect-failure,503"), (
             route.Retries!.Attempts, route.Retries.PerTryTimeout!.Value, route.Retries.RetryOn));
         Assert.Equal(new KeyValuePair<string, string>("X-A", "1"), Assert.Single(route.Headers!.Request.Set));

@@ -4,6 +4,8 @@ using System.Text.Json;
 using Mesh.Discovery;
 using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Runtime.Resilience;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -73,5 +75,24 @@ public sealed class ResilienceReportTests
         Assert.Equal(
             [false, true, false, false],
             new[] { before, during, good, after }.Select(static response => response.Headers.Contains("x-mesh-no-retry")));
+    }
+
+    [Theory]
+    [InlineData("14", true)]
+    [InlineData("0", false)]
+    public async Task Response_OutOfBudget_GrpcCallsThatFailedSayNoRetry(string status, bool says)
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapPost("/grpc", (HttpResponse response) =>
+        {
+            response.ContentType = "application/grpc";
+            response.Headers["grpc-status"] = status;
+        });
+        mesh.App.Services.GetRequiredService<MeshRuntime>().Resilience.OutOfBudget(mesh.Time.GetTimestamp());
+
+        using var response = await mesh.Client.PostAsync("/grpc", null);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(says, response.Headers.Contains("x-mesh-no-retry"));
     }
 }

@@ -44,6 +44,7 @@ internal static class RouteReader
             Delegate = Delegate(route.Object("delegate")),
             Rewrite = Rewrite(route.Object("rewrite")),
             Timeout = route.Duration("timeout"),
+            IdleTimeout = route.Duration("idleTimeout"),
             Retries = Retries(route.Object("retries")),
             Hedging = HedgingReader.Read(route.ObjectOrEmpty("hedging")),
             ResiliencePipeline = CircuitBreakerReader.Pipeline(route),
