@@ -1,3 +1,4 @@
+using System.Net;
 using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Pipeline;
@@ -10,7 +11,7 @@ internal static class AttemptResults
         : (int)response.StatusCode switch
         {
             503 when IsOverload(response) => AttemptResult.Good,
-            >= 500 and (502 or 503 or 504) => AttemptResult.GatewayError,
+            502 or 503 or 504 => AttemptResult.GatewayError,
             >= 500 => AttemptResult.ServerError,
             200 when response.Version.Major >= 2 => OfGrpc(response),
             _ => AttemptResult.Good,
@@ -30,6 +31,15 @@ internal static class AttemptResults
                 _ => AttemptResult.Good,
             }
             : AttemptResult.Good;
+
+    /// <summary>An answer that speaks against the endpoint; it is often a quick one, and must not attract more.</summary>
+    public static bool CannotServe(HttpResponseMessage response) =>
+        (int)response.StatusCode >= 500 && response.StatusCode != HttpStatusCode.NotImplemented;
+
+    /// <summary>Whether it answers the request, be it by "not found": a refusal for want of room or a failure is no reason to give up who is still at work.</summary>
+    public static bool IsAnswer(HttpResponseMessage response) =>
+        Of(response) == AttemptResult.Good && (int)response.StatusCode is not (429 or >= 500)
+        && !(response.Headers.NonValidated.TryGetValues("grpc-status", out var status) && status.ToString() is "8" or "14");
 
     /// <summary>Whether the callee has not served it.</summary>
     public static bool HasFailed(HttpResponseMessage? response) =>

@@ -127,7 +127,7 @@ internal sealed class AttemptTimeouts : IDisposable
         {
             Forget(timeout);
         }
-        else if (s_last?.Owner != this)
+        else if (s_last is null)
         {
             s_last = timeout;
         }

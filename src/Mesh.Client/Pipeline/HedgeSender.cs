@@ -19,15 +19,13 @@ namespace Mesh.Client.Pipeline;
 internal sealed class HedgeSender
 {
     private readonly AttemptSender _sender;
-    private readonly RetryGate _retries;
     private readonly MeshClientTelemetry _telemetry;
     private readonly TimeProvider _time;
     private readonly Timestamps _timestamps;
 
-    public HedgeSender(AttemptSender sender, RetryGate retries, MeshClientTelemetry telemetry, TimeProvider time)
+    public HedgeSender(AttemptSender sender, MeshClientTelemetry telemetry, TimeProvider time)
     {
         _sender = sender;
-        _retries = retries;
         _telemetry = telemetry;
         _time = time;
         _timestamps = new Timestamps(time);
@@ -37,8 +35,9 @@ internal sealed class HedgeSender
     public HedgedAttempt? Begin(
         HedgingConfig policy, HttpRequestMessage request, DestinationState destination, DestinationView view, EndpointPicker picker,
         EndpointState endpoint, Retry? retry, bool keepsTrace, long start, long end) =>
-        view.Endpoints.Length > 1 && (policy.AnyMethod || RetryDecision.IsIdempotent(request)) && CanSendTwice(request.Content)
-            ? new HedgedAttempt(policy, request, view, keepsTrace, retry) { Destination = destination, Picker = picker, End = end, Endpoint = endpoint, Start = start }
+        view.Endpoints.Length > 1 && (policy.AnyMethod || RetryDecision.IsIdempotent(request))
+            && (CanSendTwice(request.Content) || RecordedBody.Of(request.Content) is not null)
+            ? new HedgedAttempt(policy, request, view, keepsTrace, retry) { Destination = destination, Picker = picker, End = end, Tried = [endpoint], Endpoint = endpoint, Start = start }
             : null;
 
     public async Task<HttpResponseMessage> SendAsync(HedgedAttempt attempt, CancellationToken cancel)
@@ -53,32 +52,26 @@ internal sealed class HedgeSender
             var delay = left == 0 ? null : attempt.Policy.Delay ?? state.Latencies.Percentile(attempt.Policy.Percentile);
             if (delay is { } pause && await TakesLongerAsync(legs, pause, cancel).ConfigureAwait(false))
             {
-                left--;
-                if (Hedge(attempt, legs, state, cancel) is { } hedge)
-                {
-                    legs.Add(hedge);
-                }
-                else
-                {
-                    left = 0;
-                }
-
+                left = TryHedge(attempt, legs, state, cancel) ? left - 1 : 0;
                 continue;
             }
 
             await Task.WhenAny(legs.Select(static leg => leg.Task)).ConfigureAwait(false);
             var done = legs.Find(static leg => leg.Task.IsCompleted)!;
-            if (legs.Count > 1 && !done.IsGood && !cancel.IsCancellationRequested)
+            var isOver = cancel.IsCancellationRequested;
+            if (legs.Count > 1 && !done.IsGood && !isOver)
             {
                 legs.Remove(done);
-                done.Fail();
+                done.End(AttemptEnd.Failed);
                 continue;
             }
 
+            // When the time is over and not the caller gone, nobody has answered in it.
+            var end = isOver && _time.GetTimestamp() >= attempt.End ? AttemptEnd.Failed : AttemptEnd.Overtaken;
             legs.Remove(done);
             foreach (var loser in legs)
             {
-                loser.Cancel();
+                loser.End(end);
             }
 
             attempt.Endpoint = done.Endpoint;
@@ -121,39 +114,87 @@ internal sealed class HedgeSender
         return first == timer && timer.IsCompletedSuccessfully;
     }
 
-    /// <summary>Another attempt at an endpoint that has none yet; null if there is none, or no budget.</summary>
-    private Leg? Hedge(HedgedAttempt attempt, List<Leg> legs, HedgeState state, CancellationToken cancel)
+    /// <summary>Starts another attempt at an endpoint that has had none; false if there is none, or no budget.</summary>
+    private bool TryHedge(HedgedAttempt attempt, List<Leg> legs, HedgeState state, CancellationToken cancel)
     {
         if (attempt.View.Circuit is { Refuses: true })
         {
-            return null;
+            return false;
         }
 
-        EndpointState[] tried = [.. attempt.Retry?.Tried ?? [], .. legs.Select(static leg => leg.Endpoint)];
-        var context = new PickContext(attempt.Request, tried);
-        var endpoint = attempt.Picker.Pick(context);
-        if (context.WasTried(endpoint))
+        EndpointState endpoint;
+        HttpRequestMessage? copy;
+        try
         {
-            return null;
+            // All that is others' code comes before the budgets.
+            var context = new PickContext(attempt.Request, [.. attempt.Retry?.Tried ?? [], .. attempt.Tried]);
+            endpoint = attempt.Picker.Pick(context);
+            copy = context.WasTried(endpoint) ? null : Copy(attempt);
+        }
+        catch
+        {
+            // A balancer of the application has failed; what is under way is of no use any more.
+            foreach (var leg in legs)
+            {
+                leg.End(leg.Endpoint == attempt.Endpoint ? AttemptEnd.Abandoned : AttemptEnd.Overtaken);
+            }
+
+            throw;
         }
 
-        if (!state.TryTake())
+        if (copy is null)
         {
-            _telemetry.Hedged(attempt.Destination.Name, "refused");
-            return null;
+            return false;
         }
 
         var now = _time.GetTimestamp();
-        if (attempt.Destination.Retries.TryRetry(now, attempt.View.MaxRetries, isActive: false, wasSent: true, out _, out var tell) is { } limit)
+        if (!state.TryTake())
         {
-            _retries.Refuse(attempt.Destination, attempt.View, limit, tell);
             _telemetry.Hedged(attempt.Destination.Name, "refused");
-            return null;
+            return false;
         }
 
+        // Not the same as a retry that is refused: nothing has failed.
+        if (attempt.Destination.Retries.TryRetry(now, attempt.View.MaxRetries, isActive: false, wasSent: true, out _, out _) is not null)
+        {
+            state.GiveBack();
+            _telemetry.Hedged(attempt.Destination.Name, "refused");
+            return false;
+        }
+
+        if (attempt.End != Timestamps.Never && attempt.IsInMesh)
+        {
+            // The priority is among the headers that were copied.
+            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
+        }
+
+        endpoint.Enter();
+        attempt.Tried.Add(endpoint);
+        legs.Add(new Leg(this, attempt, endpoint, copy, now, isHedge: true, cancel));
+        return true;
+    }
+
+    /// <summary>The request for one more endpoint; null if its body is not there yet.</summary>
+    private static HttpRequestMessage? Copy(HedgedAttempt attempt)
+    {
         var copy = RequestCopy.Create(attempt.Request, attempt.Request.RequestUri!);
+        if (RecordedBody.Of(copy.Content) is { } recorded)
+        {
+            if (recorded.Snapshot() is not { } body)
+            {
+                return null;
+            }
+
+            copy.Content = body;
+        }
+
         copy.Headers.Remove(Retry.AttemptHeader);
-        copy.Headers.TryAddWithoutValidation(Retry.AttemptHeader, Retry.NumberText((attempt.Retry?.Attempt ?? 0) + legs.Count + 1));
+        if (attempt.IsInMesh)
+        {
+            copy.Headers.TryAddWithoutValidation(
+                Retry.AttemptHeader, Retry.NumberText((attempt.Retry?.Tried.Length ?? 0) + attempt.Tried.Count + 1));
+        }
+
         if (!attempt.KeepsTrace)
         {
             // The first one's, which its transport put there.
@@ -161,14 +202,20 @@ internal sealed class HedgeSender
             copy.Headers.Remove("tracestate");
         }
 
-        if (attempt.End != Timestamps.Never)
-        {
-            // The priority is among the headers that were copied.
-            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
-        }
+        return copy;
+    }
 
-        endpoint.Enter();
-        return new Leg(this, attempt, endpoint, copy, now, isHedge: true, cancel);
+    /// <summary>What becomes of an attempt that does not answer the request.</summary>
+    private enum AttemptEnd
+    {
+        /// <summary>Another one was quicker. That speaks against nobody: each of two has a quicker one now and then.</summary>
+        Overtaken,
+
+        /// <summary>It has failed, or had no answer when the time was over.</summary>
+        Failed,
+
+        /// <summary>The pipeline goes on accounting for its endpoint.</summary>
+        Abandoned,
     }
 
     /// <summary>One of the attempts that race.</summary>
@@ -198,54 +245,53 @@ internal sealed class HedgeSender
         public Task<HttpResponseMessage> Task { get; }
 
         /// <summary>Whether it has an answer that is worth more than waiting for another one.</summary>
-        public bool IsGood => Task.IsCompletedSuccessfully && AttemptResults.Of(Task.Result) == AttemptResult.Good;
+        public bool IsGood => Task.IsCompletedSuccessfully && AttemptResults.IsAnswer(Task.Result);
 
-        /// <summary>Its answer is that of the request.</summary>
+        /// <summary>Its answer, or failure, is that of the request.</summary>
         public void Win()
         {
             // Unties it from the pipeline's token without cancelling, because its body may still be on its way.
             _cancel.Dispose();
-            EndHedge("won");
+            EndHedge(IsGood ? "won" : "lost");
         }
 
-        /// <summary>Gives it up, because another one has answered.</summary>
-        public void Cancel()
+        /// <summary>Gives it up.</summary>
+        public void End(AttemptEnd end)
         {
             _cancel.Cancel();
-            _ = EndAsync(failed: false);
+            _ = EndAsync(end);
         }
-
-        /// <summary>It has failed, while another one may still answer.</summary>
-        public void Fail() => _ = EndAsync(failed: true);
 
         /// <summary>Whatever it throws is in the task.</summary>
         private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request) =>
             await _owner._sender.SendAsync(_attempt.Destination, _attempt.View, Endpoint, request, _cancel.Token).ConfigureAwait(false);
 
-        private async Task EndAsync(bool failed)
+        private async Task EndAsync(AttemptEnd end)
         {
             HttpResponseMessage? response = null;
-            var isRefused = false;
             try
             {
                 response = await Task.ConfigureAwait(false);
             }
-            catch (Exception e)
+            catch (Exception)
             {
                 // Another one has the request's answer; what this one has to say is its outcome, below.
-                isRefused = e is MeshRejectedException;
             }
 
-            Endpoint.Leave();
-            var now = _owner._time.GetTimestamp();
-            if (_attempt.Picker.MeasuresLatency && !isRefused)
+            if (end != AttemptEnd.Abandoned)
             {
-                _attempt.Picker.OnCompleted(Endpoint, new AttemptOutcome(_owner._timestamps.Between(Start, now), failed, now));
-            }
+                Endpoint.Leave();
+                var now = _owner._time.GetTimestamp();
+                if (_attempt.Picker.MeasuresLatency)
+                {
+                    var hasFailed = end == AttemptEnd.Failed && (response is null || AttemptResults.CannotServe(response));
+                    _attempt.Picker.OnCompleted(Endpoint, new AttemptOutcome(_owner._timestamps.Between(Start, now), hasFailed, now));
+                }
 
-            if (failed && !isRefused)
-            {
-                _owner._sender.Report(_attempt.View, Endpoint, AttemptResults.Of(response));
+                if (end == AttemptEnd.Failed && _attempt.View.IsReported)
+                {
+                    _owner._sender.Report(_attempt.View, Endpoint, AttemptResults.Of(response));
+                }
             }
 
             response?.Dispose();
@@ -282,8 +328,14 @@ internal sealed class HedgedAttempt(HedgingConfig policy, HttpRequestMessage req
 
     public required EndpointPicker Picker { get; init; }
 
-    /// <summary>What the callee is told of when the attempt must be over; never if it is told nothing.</summary>
+    /// <summary>When the attempt must be over.</summary>
     public required long End { get; init; }
+
+    /// <summary>Whether endpoints belong to the mesh, and are told what is between caller and callee.</summary>
+    public bool IsInMesh => !Destination.Service.Name.IsExternal;
+
+    /// <summary>All endpoints that had it, the last one of them last.</summary>
+    public required List<EndpointState> Tried { get; init; }
 
     /// <summary>The first one's; afterwards the winner's, or that of the last one that failed.</summary>
     public required EndpointState Endpoint { get; set; }

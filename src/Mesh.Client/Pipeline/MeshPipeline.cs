@@ -133,6 +133,11 @@ internal sealed class MeshPipeline
         try
         {
             deadline = pass is null ? Deadline(start, route, original, context) : pass.Deadline;
+            if (deadline <= start && arm is not null)
+            {
+                throw Errors.TooLate(_time, arm.Destination.Name, original, start, deadline, 0, null);
+            }
+
             if (arm is null || route!.Extras != RouteExtras.None)
             {
                 var prepared = await _routeStage.RunAsync(
@@ -221,10 +226,15 @@ internal sealed class MeshPipeline
                 cancel.ThrowIfCancellationRequested();
                 endpoint.Enter();
                 var end = Math.Min(deadline, _timestamps.After(attemptStart, PerTry(route!, original)));
-                var toldEnd = service.Name.IsExternal ? Timestamps.Never : Math.Min(end, told);
-                if (!service.Name.IsExternal)
+                var toldEnd = Math.Min(end, told);
+                if (!destination.Service.Name.IsExternal)
                 {
                     TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd), context);
+                }
+                else if (retry is not null)
+                {
+                    // A stranger, who may stand in for somebody who was told.
+                    TravellingHeaders.Remove(request);
                 }
 
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
@@ -264,7 +274,7 @@ internal sealed class MeshPipeline
                 var now = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
                 if (picker.MeasuresLatency && failure != AttemptFailure.Withheld)
                 {
-                    var hasFailed = response is null ? failure != AttemptFailure.Cancelled : CannotServe(response);
+                    var hasFailed = response is null ? failure != AttemptFailure.Cancelled : AttemptResults.CannotServe(response);
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
                 }
 
@@ -285,7 +295,7 @@ internal sealed class MeshPipeline
                     if (!isGood)
                     {
                         pause = _retries.Next(
-                            route!.Retries, request, new FailedAttempt(endpoint, response, failure, null), destination, view,
+                            route!.Retries, request, new FailedAttempt(hedged?.Tried ?? [endpoint], response, failure, null), destination, view,
                             arm.Failover is not null, deadline, ref retry);
                     }
 
@@ -315,7 +325,7 @@ internal sealed class MeshPipeline
                     {
                         _sender.Report(view, endpoint, AttemptResult.NoResponse);
                         pause = _retries.Next(
-                            route!.Retries, request, new FailedAttempt(endpoint, null, failure, error), destination, view,
+                            route!.Retries, request, new FailedAttempt(hedged?.Tried ?? [endpoint], null, failure, error), destination, view,
                             arm.Failover is not null, deadline, ref retry);
                     }
 
@@ -417,10 +427,6 @@ internal sealed class MeshPipeline
         arm.ResponseHeaders?.Apply(response);
         route.ResponseHeaders?.Apply(response);
     }
-
-    /// <summary>An answer that speaks against the endpoint; it is often a quick one, and must not attract more.</summary>
-    private static bool CannotServe(HttpResponseMessage response) =>
-        (int)response.StatusCode >= 500 && response.StatusCode != HttpStatusCode.NotImplemented;
 
     /// <summary>When the whole request must be over: by its own time, and by that of the request that is being served.</summary>
     private long Deadline(long start, Route? route, HttpRequestMessage request, MeshRequestContext? context) => Math.Min(

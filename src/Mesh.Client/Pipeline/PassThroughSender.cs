@@ -63,7 +63,13 @@ internal sealed class PassThroughSender(
             return Track(await client.PassThrough.SendAsync(request, cancel).ConfigureAwait(false));
         }
 
-        var timeout = timeouts.Rent(deadline, time.GetTimestamp(), cancel);
+        var now = time.GetTimestamp();
+        if (deadline <= now)
+        {
+            throw Errors.TooLate(time, target, request, start, deadline, 0, null);
+        }
+
+        var timeout = timeouts.Rent(deadline, now, cancel);
         var response = default(HttpResponseMessage);
         try
         {

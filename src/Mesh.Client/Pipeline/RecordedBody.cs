@@ -69,6 +69,22 @@ internal sealed class RecordedBody
         return result;
     }
 
+    /// <summary>The whole of it as a content of its own, for an attempt beside this one; null as long as it is not in the copy.</summary>
+    public HttpContent? Snapshot()
+    {
+        lock (_lock)
+        {
+            if (!_isComplete || !_isKept)
+            {
+                return null;
+            }
+
+            var content = new ByteArrayContent(_copy.AsSpan(0, _length).ToArray());
+            CopyHeaders(_inner, content);
+            return content;
+        }
+    }
+
     /// <summary>There will be no other attempt.</summary>
     public void Forget()
     {

@@ -39,7 +39,7 @@ internal static class Redirects
         next.Headers.Authorization = null;
         next.Headers.Remove("traceparent");
         next.Headers.Remove("tracestate");
-        next.Headers.Remove(DeadlineHeaders.ExpectedTimeout);
+        TravellingHeaders.Remove(next);
         if (becomesGet)
         {
             next.Content = null;

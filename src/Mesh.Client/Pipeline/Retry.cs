@@ -33,7 +33,7 @@ internal sealed class Retry
     public void Failed(in FailedAttempt attempt)
     {
         Attempt++;
-        Tried = [.. Tried, attempt.Endpoint];
+        Tried = [.. Tried, .. attempt.Endpoints];
         LastError = attempt.Error;
     }
 

@@ -71,7 +71,7 @@ internal sealed partial class RetryGate(
             return null;
         }
 
-        Log.Retrying(logger, destination.Name, attempt.Endpoint.Id, attempt.Failure, made + 1);
+        Log.Retrying(logger, destination.Name, attempt.Endpoints[^1].Id, attempt.Failure, made + 1);
         retry.Failed(attempt);
         return pause;
     }
@@ -105,12 +105,12 @@ internal sealed partial class RetryGate(
 }
 
 /// <summary>An attempt that may be followed by another one.</summary>
-/// <param name="Endpoint">Where it was sent to.</param>
+/// <param name="Endpoints">Where it was sent to: to several if it was hedged.</param>
 /// <param name="Response">The answer, if there was one.</param>
 /// <param name="Failure">Otherwise how it failed.</param>
 /// <param name="Error">And with what.</param>
 internal readonly record struct FailedAttempt(
-    EndpointState Endpoint, HttpResponseMessage? Response, AttemptFailure Failure, Exception? Error)
+    IReadOnlyList<EndpointState> Endpoints, HttpResponseMessage? Response, AttemptFailure Failure, Exception? Error)
 {
     public bool WasSent => Failure is not (AttemptFailure.Unsent or AttemptFailure.Refused);
 }

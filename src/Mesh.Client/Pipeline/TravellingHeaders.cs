@@ -32,6 +32,14 @@ internal static class TravellingHeaders
         }
     }
 
+    /// <summary>For who is not in the mesh: what is between caller and callee is none of its business.</summary>
+    public static void Remove(HttpRequestMessage request)
+    {
+        request.Headers.Remove(DeadlineHeaders.ExpectedTimeout);
+        request.Headers.Remove(PriorityHeader.Name);
+        request.Headers.Remove(Retry.AttemptHeader);
+    }
+
     /// <summary>A call's own deadline, which its client watches, is only ever made shorter.</summary>
     private static void SetGrpc(HttpRequestMessage request, TimeSpan left)
     {

@@ -9,7 +9,10 @@ using Mesh.Discovery.Runtime.Resilience;
 
 namespace Mesh.Client.Transport;
 
-/// <summary>Asks endpoints whether they are well: over the connections that calls use, but for a check that is only to open one.</summary>
+/// <summary>
+/// Asks endpoints whether they are well, over a connection of its own each time: that calls have taken all of the others is no
+/// reason to call an endpoint ill.
+/// </summary>
 internal sealed class EndpointProber(EndpointTransport transport) : IEndpointProber
 {
     private const string UserAgent = "mesh-health-check";
@@ -48,7 +51,8 @@ internal sealed class EndpointProber(EndpointTransport transport) : IEndpointPro
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, UriOf(endpoint, path));
         request.Headers.UserAgent.ParseAdd(UserAgent);
-        using var response = await transport.Get(endpoint).SendAsync(request, cancel).ConfigureAwait(false);
+        using var invoker = transport.CreateOwn(endpoint);
+        using var response = await invoker.SendAsync(request, cancel).ConfigureAwait(false);
         return response.IsSuccessStatusCode ? null : $"{path} answers {(int)response.StatusCode}";
     }
 
@@ -64,7 +68,8 @@ internal sealed class EndpointProber(EndpointTransport transport) : IEndpointPro
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
         request.Headers.UserAgent.ParseAdd(UserAgent);
         request.Headers.TE.ParseAdd("trailers");
-        using var response = await transport.Get(endpoint).SendAsync(request, cancel).ConfigureAwait(false);
+        using var invoker = transport.CreateOwn(endpoint);
+        using var response = await invoker.SendAsync(request, cancel).ConfigureAwait(false);
         if (response.StatusCode != HttpStatusCode.OK)
         {
             return $"the gRPC health service answers HTTP {(int)response.StatusCode}";

@@ -7,11 +7,14 @@ internal sealed class EndpointTransport(IEndpointHandlerFactory factory)
 {
     public HttpMessageInvoker Get(EndpointState endpoint) => (HttpMessageInvoker?)endpoint.Transport ?? Create(endpoint);
 
+    /// <summary>One that shares no connection with calls.</summary>
+    public HttpMessageInvoker CreateOwn(EndpointState endpoint) => new(
+        factory is SocketsEndpointHandlerFactory sockets ? sockets.Create(endpoint.Endpoint, endpoint.Connections) : factory.Create(endpoint.Endpoint),
+        disposeHandler: true);
+
     private HttpMessageInvoker Create(EndpointState endpoint)
     {
-        var made = new HttpMessageInvoker(
-            factory is SocketsEndpointHandlerFactory sockets ? sockets.Create(endpoint.Endpoint, endpoint.Connections) : factory.Create(endpoint.Endpoint),
-            disposeHandler: true);
+        var made = CreateOwn(endpoint);
         var other = (HttpMessageInvoker?)Interlocked.CompareExchange(ref endpoint.Transport, made, null);
         if (other is null)
         {

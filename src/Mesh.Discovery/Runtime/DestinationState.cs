@@ -97,6 +97,8 @@ internal sealed class DestinationState
         var time = Service.Resilience.Time;
         Interlocked.CompareExchange(ref _retries, new RetryBudget(time, View.RetryBudget, time.GetTimestamp()), null);
 
+        Service.Called();
+
         // A view that came meanwhile has not seen it.
         _retries.Settings = View.RetryBudget;
         return _retries;

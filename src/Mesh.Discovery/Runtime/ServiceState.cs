@@ -31,6 +31,7 @@ internal sealed class ServiceState
     private volatile bool _isPassThrough;
     private volatile bool _hasPorts;
     private HealthChecker? _checks;
+    private bool _isCalled;
 
     /// <param name="name">The service.</param>
     /// <param name="rankOf">The order of catalogs: where two know one address, the lower rank's description holds.</param>
@@ -172,6 +173,19 @@ internal sealed class ServiceState
         }
     }
 
+    /// <summary>One of its destinations has had its first request: who only knows a service need not check it.</summary>
+    public void Called()
+    {
+        lock (_lock)
+        {
+            if (!_isCalled)
+            {
+                _isCalled = true;
+                UpdateChecks_NeedsLock(_rule?.TrafficPolicy.HealthCheck);
+            }
+        }
+    }
+
     /// <summary>Gives a destination a new view, because one of its endpoints was ejected, came back, or is less new.</summary>
     public void RenewView_NeedsLock(DestinationState destination) => destination.View = CreateView_NeedsLock(destination);
 
@@ -289,26 +303,28 @@ internal sealed class ServiceState
         // Istio: no load balancing at all, the call goes to the address that was dialled.
         var isPassThrough = string.Equals(loadBalancer?.Simple, "PASSTHROUGH", StringComparison.OrdinalIgnoreCase);
         var detector = UpdateDetector_NeedsLock(destination, isPassThrough ? null : policy.OutlierDetection ?? Resilience.OutlierDetection);
-        var balancing = isPassThrough ? null : BalanceSettings.Of(loadBalancer, detector is not null || _checks is not null, _balancing);
+        var balancing = isPassThrough ? null : BalanceSettings.Of(loadBalancer, detector is not null, _balancing);
 
         // A subset that was never defined selects nothing: it never leaks into another one.
         var selection = isPassThrough || (key.Subset is not null && subset is null)
             ? EndpointSelection.Nothing
             : EndpointSelection.Of(_endpoints, key.Port, subset, balancing);
+        Func<List<EndpointState>, bool>? isCovered = balancing is null ? null : usable => ViewBalance.IsCovered(selection.All, usable, balancing);
         var ignoresChecks = false;
-        var used = _checks?.Select_NeedsLock(destination, selection, out ignoresChecks) ?? selection.Healthy;
+        var used = _checks?.Select_NeedsLock(destination, selection, isCovered, out ignoresChecks) ?? selection.Healthy;
         var slowStart = UpdateSlowStart_NeedsLock(destination, loadBalancer, used);
         var isPanicking = false;
         used = detector?.Select_NeedsLock(
             used, selection.All.Count,
-            balancing is null ? null : usable => ViewBalance.IsCovered(selection.All, usable, balancing),
+            isCovered,
             out isPanicking) ?? used;
+        isPanicking |= ignoresChecks;
         var balance = balancing is null && slowStart is not { IsWarming: true } ? null
             : ViewBalance.Create(selection.All, used, balancing, slowStart, Resilience.Time.GetTimestamp(), isPanicking);
         return new DestinationView(balance?.Endpoints ?? [.. used], loadBalancer)
         {
             IsPassThrough = isPassThrough || (_isPassThrough && _endpoints.Length == 0),
-            IsPanicking = isPanicking || ignoresChecks,
+            IsPanicking = isPanicking,
             Detector = detector,
             Breaker = UpdateBreaker_NeedsLock(destination, policy.ConnectionPool, policy.AdaptiveConcurrency),
             Circuit = UpdateCircuit_NeedsLock(destination, policy.CircuitBreaker ?? Resilience.CircuitBreaker),
@@ -352,7 +368,7 @@ internal sealed class ServiceState
     /// <summary>Checks begin anew with new settings: what they knew was found out in another way.</summary>
     private void UpdateChecks_NeedsLock(HealthCheckConfig? settings)
     {
-        if (settings != _checks?.Settings)
+        if (_isCalled && settings != _checks?.Settings)
         {
             _checks?.Stop_NeedsLock();
             _checks = settings is null || Resilience.Prober is not { } prober ? null : new HealthChecker(this, Resilience, prober, settings);

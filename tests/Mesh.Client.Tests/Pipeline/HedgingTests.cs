@@ -170,6 +170,84 @@ public sealed class HedgingTests
         Assert.Equal(0, Destination(mesh).Retries.Active);
     }
 
+    [Theory]
+    [InlineData(503, "overload")]
+    [InlineData(429, null)]
+    [InlineData(500, null)]
+    public async Task Send_HedgeIsRefused_TheFirstIsWaitedFor(int status, string? noRetry)
+    {
+        await using var mesh = await StartAsync(""" "Delay": "20ms", "MaxExtraPercent": 100 """);
+        mesh.Endpoints.Answer = async (n, attempt) =>
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(n == 0 ? 200 : 1), mesh.Time, attempt.Cancel);
+            var response = n == 0 ? ScriptedEndpoints.Ok("first") : ScriptedEndpoints.Status(status);
+            if (n > 0 && noRetry is not null)
+            {
+                response.Headers.Add(Retry.NoRetryHeader, noRetry);
+            }
+
+            return response;
+        };
+
+        using var response = await mesh.Get();
+
+        Assert.Equal("first", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        AllEnd(mesh);
+    }
+
+    [Fact]
+    public async Task Send_AllRacersFail_TheRetryAvoidsThemAll()
+    {
+        await using var mesh = await StartAsync(""" "Delay": "20ms", "MaxExtraPercent": 100 """);
+        mesh.Endpoints.Answer = async (n, attempt) =>
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(n < 2 ? 100 : 1), mesh.Time, attempt.Cancel);
+            return n < 2 ? ScriptedEndpoints.Status(503) : ScriptedEndpoints.Ok();
+        };
+
+        using var response = await mesh.Get();
+
+        Assert.Equal(3, mesh.Endpoints.Attempts.Select(static a => a.Address).Distinct().Count());
+        AllEnd(mesh);
+    }
+
+    [Fact]
+    public async Task Send_NoRetryBudget_TheHedgeIsGivenBackAndNobodyIsToldOfAnOutage()
+    {
+        await using var mesh = await StartAsync(
+            """ "Delay": "20ms", "MaxExtraPercent": 100 """,
+            """, "Destinations": { "reviews": { "RetryBudget": { "Percent": 0, "MinRetriesPerSecond": 0 } } } """);
+        mesh.Endpoints.Answer = async (_, attempt) =>
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), mesh.Time, attempt.Cancel);
+            return ScriptedEndpoints.Ok();
+        };
+
+        using var response = await mesh.Get();
+
+        Assert.False(mesh.Runtime.Resilience.IsOutOfBudget);
+        Assert.Equal(0, Destination(mesh).Hedges.Sent);
+        Assert.True(Destination(mesh).Hedges.TryTake());
+        Assert.DoesNotContain(mesh.Logs.GetSnapshot(), static log => log.Id.Id == 203);
+    }
+
+    [Fact]
+    public async Task Send_RequestToAStranger_HedgeTellsNothing()
+    {
+        await using var mesh = await TestMesh.StartAsync(
+            """
+            "Services": { "api.example.com": { "Endpoints": [ { "Address": "http://10.0.0.1" }, { "Address": "http://10.0.0.2" } ] } },
+            "Routes": { "api.example.com": [ { "Route": [ { } ], "Hedging": { "Delay": "20ms", "MaxExtraPercent": 100 } } ] }
+            """);
+        mesh.Endpoints.Answer = static (n, attempt) => n == 0 ? attempt.Hang() : Task.FromResult(ScriptedEndpoints.Ok());
+
+        using var response = await mesh.Get("http://api.example.com/");
+
+        Assert.Equal(2, mesh.Endpoints.Attempts.Count);
+        Assert.All(mesh.Endpoints.Attempts, static a => Assert.Equal("", a.Headers));
+        AllEnd(mesh);
+    }
+
     [Fact]
     public async Task Send_CallerGivesUp_BothAreCancelled()
     {

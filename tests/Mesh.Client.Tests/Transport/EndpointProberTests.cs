@@ -100,6 +100,10 @@ public sealed class EndpointProberTests
             sockets: true);
         var destination = mesh.Runtime.Current.Find("reviews")!.Destinations.First();
 
+        // Nobody asks before the first call.
+        Assert.Null(destination.Service.Checks);
+        (await mesh.Http.GetAsync("http://reviews/", TestContext.Current.CancellationToken)).Dispose();
+
         await ViewHas(destination, 1);
         Assert.Equal(Address(well), destination.View.Endpoints[0].Endpoint.Address);
 

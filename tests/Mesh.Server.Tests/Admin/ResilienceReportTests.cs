@@ -26,7 +26,7 @@ public sealed class ResilienceReportTests
             ["Mesh:Destinations:ratings.prod:CircuitBreaker:MinimumThroughput"] = "20",
         }));
         mesh.Catalog.Report(
-            new ServiceName("ratings", "prod"), new Endpoint { Address = new Uri("http://10.0.0.1:81") }, new Endpoint { Address = new Uri("http://10.0.0.2:81") });
+            new ServiceName("ratings", "prod"), new Discovery.Endpoint { Address = new Uri("http://10.0.0.1:81") }, new Discovery.Endpoint { Address = new Uri("http://10.0.0.2:81") });
         var service = mesh.App.Services.GetRequiredService<MeshRuntime>().Current.Find("ratings.prod")!;
         var destination = service.GetDestination(new DestinationKey(service.Name));
         destination.View.Detector!.Report(service.Endpoints[0], AttemptResult.NoResponse);

@@ -44,16 +44,19 @@ internal sealed class HealthChecker(ServiceState service, ResilienceContext cont
     /// <summary>Of a destination's endpoints those that are well; all if that leaves too few.</summary>
     /// <param name="destination">The destination.</param>
     /// <param name="selection">Its endpoints.</param>
+    /// <param name="isCovered">Whether those that are left can take all the traffic however few they are; null: they cannot.</param>
     /// <param name="isPanicking">Whether the checks are ignored.</param>
-    public List<EndpointState> Select_NeedsLock(DestinationState destination, EndpointSelection selection, out bool isPanicking)
+    public List<EndpointState> Select_NeedsLock(
+        DestinationState destination, EndpointSelection selection, Func<List<EndpointState>, bool>? isCovered, out bool isPanicking)
     {
         var candidates = selection.Healthy;
         var all = selection.All.Count;
         var passing = candidates.FindAll(endpoint => !Fails(endpoint));
-        isPanicking = passing.Count < candidates.Count && passing.Count * 100L < (long)Settings.MinHealthPercent * all;
+        isPanicking = passing.Count < candidates.Count && passing.Count * 100L < (long)Settings.MinHealthPercent * all
+            && isCovered?.Invoke(passing) != true;
         if (isPanicking ? _panicking.Add(destination) : _panicking.Remove(destination))
         {
-            context.Events.Panic(destination.Name, isPanicking, passing.Count, all, Settings.MinHealthPercent);
+            context.Events.IgnoresChecks(destination.Name, isPanicking, passing.Count, all, Settings.MinHealthPercent);
         }
 
         return isPanicking ? candidates : passing;
@@ -78,7 +81,7 @@ internal sealed class HealthChecker(ServiceState service, ResilienceContext cont
         _checks.Clear();
         foreach (var destination in _panicking)
         {
-            context.Events.Panic(destination.Name, false, 0, 0, 0);
+            context.Events.IgnoresChecks(destination.Name, false, 0, 0, 0);
         }
 
         _panicking.Clear();
@@ -132,7 +135,17 @@ internal sealed class HealthChecker(ServiceState service, ResilienceContext cont
                 await Task.Delay(first, context.Time, _stop.Token).ConfigureAwait(false);
                 while (true)
                 {
-                    Note(await ProbeAsync(settings, context.Time).ConfigureAwait(false));
+                    var problem = await ProbeAsync(settings, context.Time).ConfigureAwait(false);
+                    try
+                    {
+                        Note(problem);
+                    }
+                    catch (Exception e)
+                    {
+                        // The next check must come whatever has gone wrong with this one's consequences.
+                        context.Events.CheckFailed(_owner.Service, _endpoint.Id, e);
+                    }
+
                     await Task.Delay(settings.Interval, context.Time, _stop.Token).ConfigureAwait(false);
                 }
             }
@@ -150,9 +163,9 @@ internal sealed class HealthChecker(ServiceState service, ResilienceContext cont
             {
                 return await _owner.Prober.ProbeAsync(_endpoint, settings, both.Token).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (!_stop.IsCancellationRequested)
+            catch (Exception e) when (!_stop.IsCancellationRequested)
             {
-                return $"no answer within {settings.Timeout.TotalSeconds:0.###} s";
+                return limit.IsCancellationRequested ? $"no answer within {settings.Timeout.TotalSeconds:0.###} s" : e.Message;
             }
         }
 

@@ -33,6 +33,14 @@ internal sealed class HedgeState(TimeProvider time)
         }
     }
 
+    /// <summary>The hedge that was taken was not sent.</summary>
+    public void GiveBack()
+    {
+        Interlocked.Add(ref _credit, One);
+        Interlocked.Decrement(ref _sent);
+        Interlocked.Increment(ref _refused);
+    }
+
     /// <summary>Takes a hedge, if there is one.</summary>
     public bool TryTake()
     {

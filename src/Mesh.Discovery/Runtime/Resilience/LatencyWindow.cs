@@ -33,9 +33,7 @@ internal sealed class LatencyWindow
     private int _count;
     private int _countBefore;
     private long _halfEnd;
-    private long _known = long.MinValue;
-    private double _knownPercentile;
-    private TimeSpan? _knownValue;
+    private volatile Known[] _known = [];
 
     public LatencyWindow(TimeProvider time)
     {
@@ -54,20 +52,26 @@ internal sealed class LatencyWindow
         }
     }
 
-    /// <summary>A latency that so many percent do not exceed; null while there are too few samples. Worked out anew ten times a second.</summary>
+    /// <summary>
+    /// A latency that so many percent do not exceed; null while there are too few samples. Worked out anew ten times a second, for
+    /// each percentage that is asked for.
+    /// </summary>
     public TimeSpan? Percentile(double percent)
     {
+        var now = _time.GetTimestamp();
+        foreach (var known in _known)
+        {
+            if (known.Percent == percent && now < known.Until)
+            {
+                return known.Value;
+            }
+        }
+
         lock (_lock)
         {
-            var now = _time.GetTimestamp();
-            if (_knownPercentile == percent && now < _known)
-            {
-                return _knownValue;
-            }
-
-            _knownPercentile = percent;
-            _known = now + _refreshTicks;
-            return _knownValue = Find(percent);
+            var value = Find(percent);
+            _known = [.. _known.Where(known => known.Percent != percent && now < known.Until), new Known(percent, now + _refreshTicks, value)];
+            return value;
         }
     }
 
@@ -137,4 +141,6 @@ internal sealed class LatencyWindow
         var shift = (bucket / Steps) - 1;
         return TimeSpan.FromMicroseconds((long)(Steps + (bucket % Steps) + 1) << shift);
     }
+
+    private sealed record Known(double Percent, long Until, TimeSpan? Value);
 }

@@ -46,6 +46,24 @@ internal sealed partial class ResilienceEvents
         _failing.Add(-1, new KeyValuePair<string, object?>(ServiceTag, service));
     }
 
+    public void CheckFailed(string service, string endpoint, Exception error) => Log.CheckFailed(_logger, endpoint, service, error);
+
+    /// <summary>A panic of its own: the outlier detector may panic beside it.</summary>
+    public void IgnoresChecks(string destination, bool isPanicking, int passing, int all, int percent)
+    {
+        if (isPanicking)
+        {
+            Log.IgnoresChecks(_logger, destination, passing, all, percent);
+        }
+        else
+        {
+            Log.HeedsChecks(_logger, destination);
+        }
+
+        _panicking.Add(
+            isPanicking ? 1 : -1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("reason", "health-checks"));
+    }
+
     public void Ejected(string destination, string endpoint, string reason, TimeSpan time, int ejections)
     {
         Log.Ejected(_logger, endpoint, destination, time, reason, ejections);
@@ -73,7 +91,8 @@ internal sealed partial class ResilienceEvents
             Log.PanicIsOver(_logger, destination);
         }
 
-        _panicking.Add(isPanicking ? 1 : -1, new KeyValuePair<string, object?>(DestinationTag, destination));
+        _panicking.Add(
+            isPanicking ? 1 : -1, new KeyValuePair<string, object?>(DestinationTag, destination), new KeyValuePair<string, object?>("reason", "outliers"));
     }
 
     public void CircuitOpened(string destination, int failures, double rate, TimeSpan time) =>
@@ -99,6 +118,15 @@ internal sealed partial class ResilienceEvents
 
     private static partial class Log
     {
+        [LoggerMessage(133, LogLevel.Warning, "{Destination} ignores its health checks: {Passing} of {All} endpoints pass, below {Percent} %. Those that fail them take traffic as well.")]
+        public static partial void IgnoresChecks(ILogger logger, string destination, int passing, int all, int percent);
+
+        [LoggerMessage(134, LogLevel.Information, "{Destination} heeds its health checks again.")]
+        public static partial void HeedsChecks(ILogger logger, string destination);
+
+        [LoggerMessage(135, LogLevel.Error, "What a health check of endpoint {Endpoint} of {Service} has found could not be put into effect.")]
+        public static partial void CheckFailed(ILogger logger, string endpoint, string service, Exception error);
+
         [LoggerMessage(126, LogLevel.Warning, "Endpoint {Endpoint} of {Service} fails its health checks and takes no traffic ({Checks} in a row, the last one: {Problem}).")]
         public static partial void Fails(ILogger logger, string endpoint, string service, int checks, string problem);
 

@@ -67,7 +67,7 @@ public sealed class HealthCheckerTests : IDisposable
 
         Assert.Equal("1 2 3 4", _mesh.Used);
         Assert.True(_mesh.View.IsPanicking);
-        Assert.Contains(_mesh.Warnings, static w => w.StartsWith("reviews.prod panics: 1 of 4 endpoints are healthy", StringComparison.Ordinal));
+        Assert.Contains(_mesh.Warnings, static w => w.StartsWith("reviews.prod ignores its health checks: 1 of 4 endpoints pass", StringComparison.Ordinal));
         _prober.Problems.Clear();
         Round();
         Round();
@@ -134,6 +134,8 @@ public sealed class HealthCheckerTests : IDisposable
                 TrafficPolicy = new TrafficPolicyConfig { HealthCheck = new HealthCheckConfig() },
             },
             isPassThrough: false);
+        Assert.Null(_mesh.Service.Checks);
+        _mesh.Destination.Retries.Deposit(_mesh.Time.GetTimestamp());
     }
 
     /// <summary>The next check of every endpoint; all of it happens within the clock's own call.</summary>
