@@ -36,9 +36,12 @@ internal sealed class HedgeSender
     /// <summary>The hedged attempt that a request makes; null if it must not be sent twice.</summary>
     public HedgedAttempt? Begin(
         HedgingConfig policy, HttpRequestMessage request, DestinationState destination, DestinationView view, EndpointPicker picker,
-        EndpointState endpoint, Retry? retry, bool keepsTrace, long start, long end) =>
+        EndpointState endpoint, Retry? retry, bool keepsTrace, long start, long end, long ownEnd) =>
         view.Endpoints.Length > 1 && (policy.AnyMethod || RetryDecision.IsIdempotent(request)) && CanSendTwice(request.Content)
-            ? new HedgedAttempt(policy, request, view, keepsTrace, retry) { Destination = destination, Picker = picker, End = end, Endpoint = endpoint, Start = start }
+            ? new HedgedAttempt(policy, request, view, keepsTrace, retry)
+            {
+                Destination = destination, Picker = picker, End = end, OwnEnd = ownEnd, Endpoint = endpoint, Start = start,
+            }
             : null;
 
     public async Task<HttpResponseMessage> SendAsync(HedgedAttempt attempt, CancellationToken cancel)
@@ -156,12 +159,8 @@ internal sealed class HedgeSender
             copy.Headers.Remove("tracestate");
         }
 
-        if (attempt.End != Timestamps.Never)
-        {
-            // The priority is among the headers that were copied.
-            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
-        }
-
+        // The priority is among the headers that were copied.
+        TravellingHeaders.Set(copy, _timestamps, now, attempt.End, attempt.OwnEnd, null);
         endpoint.Enter();
         return new Leg(this, attempt, endpoint, copy, now, isHedge: true, cancel);
     }
@@ -277,6 +276,9 @@ internal sealed class HedgedAttempt(HedgingConfig policy, HttpRequestMessage req
 
     /// <summary>What the callee is told of when the attempt must be over; never if it is told nothing.</summary>
     public required long End { get; init; }
+
+    /// <summary>When a gRPC call must be over by its caller's word; never if that says nothing.</summary>
+    public required long OwnEnd { get; init; }
 
     /// <summary>The first one's; afterwards the winner's, or that of the last one that failed.</summary>
     public required EndpointState Endpoint { get; set; }

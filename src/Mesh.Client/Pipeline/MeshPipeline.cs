@@ -134,8 +134,8 @@ internal sealed class MeshPipeline
                 attemptStart = _time.GetTimestamp();
             }
 
-            // What the callee is told also knows a gRPC call's own deadline, which its client watches and not the mesh.
-            var told = Math.Min(deadline, _timestamps.After(start, TravellingHeaders.OwnTimeout(request)));
+            // Of a gRPC call's own deadline, which its client watches and not the mesh, the callee is told what is left.
+            var ownEnd = service.Name.IsExternal ? Timestamps.Never : _timestamps.After(start, TravellingHeaders.OwnTimeout(request));
             var destination = arm!.Destination.ForPort(original.RequestUri!.Port);
             if (!destination.Service.IsFollowed)
             {
@@ -195,10 +195,10 @@ internal sealed class MeshPipeline
                 cancel.ThrowIfCancellationRequested();
                 endpoint.Enter();
                 var end = Math.Min(deadline, _timestamps.After(attemptStart, PerTry(route!, original)));
-                var toldEnd = service.Name.IsExternal ? Timestamps.Never : Math.Min(end, told);
+                var toldEnd = service.Name.IsExternal ? Timestamps.Never : end;
                 if (!service.Name.IsExternal)
                 {
-                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd), context);
+                    TravellingHeaders.Set(request, _timestamps, attemptStart, toldEnd, ownEnd, context);
                 }
 
                 var timeout = _timeouts.Rent(end, attemptStart, cancel);
@@ -207,7 +207,7 @@ internal sealed class MeshPipeline
                 try
                 {
                     hedged = route!.Hedging is null ? null : _hedges.Begin(
-                        route.Hedging, request, destination, view, picker, endpoint, retry, keepsTrace, attemptStart, toldEnd);
+                        route.Hedging, request, destination, view, picker, endpoint, retry, keepsTrace, attemptStart, toldEnd, ownEnd);
                     response = await (hedged is null
                         ? _sender.SendAsync(view, endpoint, request, timeout.Token)
                         : _hedges.SendAsync(hedged, timeout.Token)).ConfigureAwait(false);

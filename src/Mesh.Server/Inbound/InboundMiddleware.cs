@@ -15,7 +15,7 @@ namespace Mesh.Server.Inbound;
 /// <item>deadline and priority are read first: a request whose time is over costs nothing more, and what is over the limit
 /// waits and is refused by them;</item>
 /// <item>a place among the requests that are served at a time;</item>
-/// <item>the deadline again, since waiting took time; from here on it cancels the request;</item>
+/// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
 /// </list>
 /// <para>A stage whose header or option is not there costs a look. WebSockets and CONNECT have no answer to wait for, and
@@ -47,21 +47,19 @@ internal sealed class InboundMiddleware
     {
         var headers = context.Request.Headers;
         var priority = headers.TryGetValue(PriorityHeader.Name, out var value) ? Priority(value) : RequestPriority.Default;
-        var timeout = _options.Deadlines ? InboundDeadlines.Timeout(headers) : null;
-        return (timeout is null && priority == RequestPriority.Default && _admission is null) || IsTunnel(context.Request)
+        var (answer, call) = _options.Deadlines ? InboundDeadlines.Timeouts(context.Request) : default;
+        return (answer is null && call is null && priority == RequestPriority.Default && _admission is null) || IsTunnel(context.Request)
             ? _next(context)
-            : ServeAsync(context, timeout, priority);
+            : ServeAsync(context, answer, call, priority);
     }
 
-    private async Task ServeAsync(HttpContext context, TimeSpan? timeout, RequestPriority priority)
+    private async Task ServeAsync(HttpContext context, TimeSpan? answer, TimeSpan? call, RequestPriority priority)
     {
         MeshRequestContext? request = null;
-        if (timeout is not null || priority != RequestPriority.Default)
+        if (answer is not null || call is not null || priority != RequestPriority.Default)
         {
-            request = new MeshRequestContext(
-                _time,
-                timeout is { } left ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left) : MeshRequestContext.NoDeadline,
-                priority);
+            var callDeadline = Deadline(call);
+            request = new MeshRequestContext(_time, Math.Min(Deadline(answer), callDeadline), priority, callDeadline);
             MeshRequestContext.Set(request);
             if (request.HasExpired)
             {
@@ -125,6 +123,10 @@ internal sealed class InboundMiddleware
 
     private Task RunAsync(HttpContext context, MeshRequestContext? request) =>
         request is { HasDeadline: true } ? _deadlines.ServeAsync(context, request, _next) : _next(context);
+
+    private long Deadline(TimeSpan? timeout) => timeout is { } left
+        ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left)
+        : MeshRequestContext.NoDeadline;
 
     private Task RefuseAsync(HttpContext context, Refusal refusal)
     {
