@@ -18,8 +18,8 @@ namespace Mesh.Server.Inbound;
 /// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
 /// </list>
-/// <para>A stage whose header or option is not there costs a look. WebSockets and CONNECT have no answer to wait for, and
-/// are left alone.</para>
+/// <para>A stage whose header or option is not there costs a look. WebSockets and other tunnels are requests like any other until
+/// the application accepts them: what their headers say is only a wish, which a client may utter with every request.</para>
 /// </remarks>
 internal sealed class InboundMiddleware
 {
@@ -48,7 +48,7 @@ internal sealed class InboundMiddleware
         var headers = context.Request.Headers;
         var priority = headers.TryGetValue(PriorityHeader.Name, out var value) ? Priority(value) : RequestPriority.Default;
         var (answer, call) = _options.Deadlines ? InboundDeadlines.Timeouts(context.Request) : default;
-        return (answer is null && call is null && priority == RequestPriority.Default && _admission is null) || IsTunnel(context.Request)
+        return answer is null && call is null && priority == RequestPriority.Default && _admission is null
             ? _next(context)
             : ServeAsync(context, answer, call, priority);
     }
@@ -108,6 +108,10 @@ internal sealed class InboundMiddleware
                 },
                 place);
         }
+        else if (MayBecomeTunnel(context.Request))
+        {
+            LeaveAsTunnel(context, place);
+        }
 
         var hasFailed = true;
         try
@@ -146,6 +150,21 @@ internal sealed class InboundMiddleware
         Refusal.IsGrpc(request)
         || (request.Headers.Accept is { Count: > 0 } accept && accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase));
 
+    private static bool MayBecomeTunnel(HttpRequest request) =>
+        HttpMethods.IsConnect(request.Method) || request.Headers.ContainsKey("Upgrade");
+
+    /// <summary>From its acceptance on there is nothing to wait for; how long that took says nothing of other requests.</summary>
+    private static void LeaveAsTunnel(HttpContext context, AdmissionPlace place) => context.Response.OnStarting(() =>
+    {
+        var status = context.Response.StatusCode;
+        if (status == StatusCodes.Status101SwitchingProtocols || (HttpMethods.IsConnect(context.Request.Method) && status is >= 200 and < 300))
+        {
+            place.Leave();
+        }
+
+        return Task.CompletedTask;
+    });
+
     private static bool IsRetry(HttpRequest request) =>
         request.Headers.TryGetValue(Retry.AttemptHeader, out var attempt) && attempt != "1";
 
@@ -168,6 +187,4 @@ internal sealed class InboundMiddleware
         var priority = PriorityHeader.Parse(value.Count == 1 ? value[0] : null);
         return priority == RequestPriority.Critical && !_options.TrustPriority ? RequestPriority.Default : priority;
     }
-
-    private static bool IsTunnel(HttpRequest request) => HttpMethods.IsConnect(request.Method) || request.Headers.ContainsKey("Upgrade");
 }

@@ -196,13 +196,25 @@ public sealed class InboundDeadlineTests
     }
 
     [Fact]
-    public async Task Deadline_OfAnUpgrade_IsLeftAlone()
+    public async Task Deadline_OfAnUpgradeThatNobodyAccepts_Holds()
     {
         await using var mesh = await MeshApp.StartAsync();
 
-        var response = await SendAsync(mesh, "/", (Milliseconds, "0"), ("Connection", "Upgrade"), ("Upgrade", "websocket"));
+        var response = await SendAsync(mesh, "/", (Milliseconds, "0"), ("Connection", "Upgrade"), ("Upgrade", "h2c"));
 
-        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Deadline_OfAWebSocket_EndsWithItsAcceptance()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        using var web = new WebSocketEcho(mesh);
+        using var socket = await web.ConnectAsync((Milliseconds, "700"));
+
+        mesh.Time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Equal("hello", await WebSocketEcho.EchoAsync(socket, "hello"));
     }
 
     [Fact]

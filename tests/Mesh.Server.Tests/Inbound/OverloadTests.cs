@@ -88,6 +88,50 @@ public sealed class OverloadTests
         mesh.Gate.SetResult();
     }
 
+    [Theory]
+    [InlineData("h2c")]
+    [InlineData("websocket")]
+    public async Task Request_ThatOnlyWishesAnUpgrade_IsRefusedLikeAnyOther(string protocol)
+    {
+        await using var mesh = await StartAsync();
+        var first = mesh.Client.GetAsync("/gated");
+        await mesh.Arrived.Task;
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "Connection", "Upgrade" }, { "Upgrade", protocol } } };
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await mesh.Client.SendAsync(request)).StatusCode);
+        mesh.Gate.SetResult();
+        await first;
+    }
+
+    [Fact]
+    public async Task Request_OfAnUpgradeThatIsNotAccepted_HoldsItsPlaceToTheEnd()
+    {
+        await using var mesh = await StartAsync();
+        mesh.App.MapGet("/slow", async context =>
+        {
+            await context.Response.Body.FlushAsync();
+            await mesh.Gate.Task.WaitAsync(context.RequestAborted);
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/slow") { Headers = { { "Connection", "Upgrade" }, { "Upgrade", "h2c" } } };
+        using var slow = await mesh.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await mesh.Client.GetAsync("/")).StatusCode);
+        mesh.Gate.SetResult();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Request_OfAWebSocket_HoldsItsPlaceUntilItIsAccepted(int httpVersion)
+    {
+        await using var mesh = await StartAsync(build: httpVersion == 2 ? WebSocketEcho.UseHttp2 : null);
+        using var web = new WebSocketEcho(mesh);
+        using var socket = await web.ConnectAsync(httpVersion);
+
+        Assert.Equal("hello", await web.GetAsync("/", httpVersion));
+        Assert.Equal("echo", await WebSocketEcho.EchoAsync(socket, "echo"));
+    }
+
     [Fact]
     public async Task Request_ThatFails_GivesItsPlaceBack()
     {
@@ -119,11 +163,14 @@ public sealed class OverloadTests
         await first;
     }
 
-    private static Task<MeshApp> StartAsync(Action<MeshOptions>? configure = null) => MeshApp.StartAsync(options =>
-    {
-        var concurrency = options.Inbound.Concurrency;
-        concurrency.Mode = AdaptiveConcurrencyMode.Enforce;
-        (concurrency.MinLimit, concurrency.MaxLimit, concurrency.MaxWait) = (1, 1, TimeSpan.Zero);
-        configure?.Invoke(options);
-    });
+    private static Task<MeshApp> StartAsync(Action<MeshOptions>? configure = null, Action<WebApplicationBuilder>? build = null) =>
+        MeshApp.StartAsync(
+            options =>
+            {
+                var concurrency = options.Inbound.Concurrency;
+                concurrency.Mode = AdaptiveConcurrencyMode.Enforce;
+                (concurrency.MinLimit, concurrency.MaxLimit, concurrency.MaxWait) = (1, 1, TimeSpan.Zero);
+                configure?.Invoke(options);
+            },
+            build);
 }
