@@ -6,7 +6,8 @@ namespace Mesh.Client;
 /// </summary>
 /// <remarks>
 /// <para>Safe for concurrent use. <see cref="Current"/> flows with the asynchronous code, also into work that a handler starts
-/// and does not wait for; such work begins with <see cref="Detach"/>, or its calls fail when the request's time is over.</para>
+/// and does not wait for. When the request has ended it is there no more; work that starts before, and must not fail when the
+/// request's time is over, begins with <see cref="Detach"/>.</para>
 /// <para>The deadline is for the answer: once the response has begun there is none any more, as the caller has what it waited
 /// for, and may read it for hours. Only the deadline that a gRPC client has set itself holds for the whole call.</para>
 /// </remarks>
@@ -19,6 +20,7 @@ public sealed class MeshRequestContext
     /// <summary>Whose time it is: itself, unless it only has another priority.</summary>
     private readonly MeshRequestContext _request;
     private long _deadline;
+    private volatile bool _hasEnded;
 
     /// <param name="time">The clock.</param>
     /// <param name="deadline">When there must be an answer, a timestamp of the clock.</param>
@@ -42,7 +44,7 @@ public sealed class MeshRequestContext
     }
 
     /// <summary>What holds here; null if nothing does: no request is being served, or one that says nothing.</summary>
-    public static MeshRequestContext? Current => s_current.Value;
+    public static MeshRequestContext? Current => s_current.Value is { _hasEnded: false } context ? context : null;
 
     /// <summary>The time that is left; zero if it is over; null if there is no deadline.</summary>
     public TimeSpan? Remaining
@@ -80,7 +82,7 @@ public sealed class MeshRequestContext
     /// <example><c>using (MeshRequestContext.WithPriority(RequestPriority.Sheddable)) { await client.GetAsync(…); }</c></example>
     public static IDisposable WithPriority(RequestPriority priority)
     {
-        var outer = s_current.Value;
+        var outer = Current;
         return Push(outer is null ? new MeshRequestContext(TimeProvider.System, NoDeadline, priority) : new MeshRequestContext(outer, priority));
     }
 
@@ -104,6 +106,16 @@ public sealed class MeshRequestContext
     {
         var ticks = timeout.Ticks * ((double)time.TimestampFrequency / TimeSpan.TicksPerSecond);
         return ticks >= NoDeadline - Math.Max(now, 0) ? NoDeadline : now + (long)ticks;
+    }
+
+    /// <summary>
+    /// The request is over: nothing inherits from it any more. Loops that it was the first to start run on in its flow for as long
+    /// as the process does.
+    /// </summary>
+    internal void End()
+    {
+        Volatile.Write(ref _request._deadline, NoDeadline);
+        _hasEnded = true;
     }
 
     /// <summary>The response has begun: from here on only the deadline of the whole call holds.</summary>

@@ -71,6 +71,22 @@ public sealed class MeshRequestContextTests
     }
 
     [Fact]
+    public void Current_OfARequestThatHasEnded_IsNone()
+    {
+        var request = Create(new FakeTimeProvider(), TimeSpan.FromSeconds(2));
+        MeshRequestContext.Set(request);
+        using var sheddable = MeshRequestContext.WithPriority(RequestPriority.Sheddable);
+
+        request.End();
+
+        Assert.Equal((RequestPriority.Sheddable, null), (MeshRequestContext.Current?.Priority, MeshRequestContext.Current?.Remaining));
+        sheddable.Dispose();
+        Assert.Null(MeshRequestContext.Current);
+        using var critical = MeshRequestContext.WithPriority(RequestPriority.Critical);
+        Assert.Equal((RequestPriority.Critical, null), (MeshRequestContext.Current?.Priority, MeshRequestContext.Current?.Remaining));
+    }
+
+    [Fact]
     public void Detach_InsideARequest_HidesItUntilDisposed()
     {
         var context = Create(new FakeTimeProvider(), TimeSpan.FromSeconds(2));

@@ -53,21 +53,30 @@ internal sealed class InboundMiddleware
             : ServeAsync(context, answer, call, priority);
     }
 
+    /// <summary>Asynchronous itself, so that what it makes current is gone when it returns.</summary>
     private async Task ServeAsync(HttpContext context, TimeSpan? answer, TimeSpan? call, RequestPriority priority)
     {
-        MeshRequestContext? request = null;
-        if (answer is not null || call is not null || priority != RequestPriority.Default)
+        if (answer is null && call is null && priority == RequestPriority.Default)
         {
-            var callDeadline = Deadline(call);
-            request = new MeshRequestContext(_time, Math.Min(Deadline(answer), callDeadline), priority, callDeadline);
-            MeshRequestContext.Set(request);
-            if (request.HasExpired)
-            {
-                await RefuseAsync(context, Refusal.DeadlinePassed);
-                return;
-            }
+            await AdmitAsync(context, null, priority);
+            return;
         }
 
+        var callDeadline = Deadline(call);
+        var request = new MeshRequestContext(_time, Math.Min(Deadline(answer), callDeadline), priority, callDeadline);
+        MeshRequestContext.Set(request);
+        try
+        {
+            await (request.HasExpired ? RefuseAsync(context, Refusal.DeadlinePassed) : AdmitAsync(context, request, priority));
+        }
+        finally
+        {
+            request.End();
+        }
+    }
+
+    private async Task AdmitAsync(HttpContext context, MeshRequestContext? request, RequestPriority priority)
+    {
         if (_admission is null)
         {
             await RunAsync(context, request);

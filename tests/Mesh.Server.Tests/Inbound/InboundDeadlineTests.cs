@@ -248,6 +248,32 @@ public sealed class InboundDeadlineTests
     }
 
     [Fact]
+    public async Task Context_OfARequestThatHasEnded_HoldsInNoWorkThatItStarted()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        Task<string>? loop = null;
+        mesh.App.MapGet("/starts", () =>
+        {
+            loop = LoopAsync();
+            return "started";
+        });
+
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(mesh, "/starts", (Milliseconds, "700"), ("x-mesh-priority", "sheddable"))).StatusCode);
+
+        // It may have its answer before the server is done with the request; its next one is after that.
+        await SendAsync(mesh, "/");
+        mesh.Time.Advance(TimeSpan.FromMinutes(1));
+        mesh.Gate.SetResult();
+        Assert.Equal("none", await loop!);
+
+        async Task<string> LoopAsync()
+        {
+            await mesh.Gate.Task;
+            return MeshRequestContext.Current is null ? "none" : "some";
+        }
+    }
+
+    [Fact]
     public async Task Context_OfTheNextRequestOnTheConnection_IsClean()
     {
         await using var mesh = await MeshApp.StartAsync();
