@@ -109,13 +109,7 @@ internal sealed class InboundMiddleware
         var place = new AdmissionPlace(admission, _time.GetTimestamp());
         if (IsStream(context.Request))
         {
-            context.Response.OnStarting(
-                static state =>
-                {
-                    ((AdmissionPlace)state).Leave(hasFailed: false);
-                    return Task.CompletedTask;
-                },
-                place);
+            LeaveAsStream(context, request, place);
         }
         else if (MayBecomeTunnel(context.Request))
         {
@@ -158,6 +152,13 @@ internal sealed class InboundMiddleware
     private static bool IsStream(HttpRequest request) =>
         Refusal.IsGrpc(request)
         || (request.Headers.Accept is { Count: > 0 } accept && accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase));
+
+    private static void LeaveAsStream(HttpContext context, MeshRequestContext? request, AdmissionPlace place) => context.Response.OnStarting(() =>
+    {
+        // An error is a whole answer, and mostly a quick one.
+        place.Leave(HasFailed(context, request));
+        return Task.CompletedTask;
+    });
 
     private static bool MayBecomeTunnel(HttpRequest request) =>
         HttpMethods.IsConnect(request.Method) || request.Headers.ContainsKey("Upgrade");

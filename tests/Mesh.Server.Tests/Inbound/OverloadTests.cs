@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using System.Net;
 using Mesh.Discovery;
+using Mesh.Discovery.Runtime.Resilience;
+using Mesh.Server.Inbound;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -86,6 +88,49 @@ public sealed class OverloadTests
 
         Assert.Equal("hello", await mesh.Client.GetStringAsync("/"));
         mesh.Gate.SetResult();
+    }
+
+    [Theory]
+    [InlineData("text/event-stream", null, 200, 5)]
+    [InlineData("text/event-stream", null, 404, 20)]
+    [InlineData(null, null, 200, 5)]
+    [InlineData(null, "14", 200, 20)]
+    public async Task Request_OfAStream_IsAQuickOneOnlyIfItSucceeds(string? accept, string? grpcStatus, int status, int expected)
+    {
+        await using var mesh = await StartAsync(static options => options.Inbound.Concurrency.Window = TimeSpan.FromMilliseconds(10));
+        var served = 0;
+        mesh.App.MapPost("/stream", async context =>
+        {
+            var isQuick = ++served > 2 * AdaptiveLimit.MinSamples;
+            mesh.Time.Advance(TimeSpan.FromMilliseconds(isQuick ? 5 : 20));
+            if (isQuick)
+            {
+                context.Response.StatusCode = status;
+                context.Response.Headers["grpc-status"] = grpcStatus;
+            }
+
+            await context.Response.Body.FlushAsync();
+        });
+
+        // The place is left when the response begins, so the next request always finds it free.
+        for (var i = 0; i < 4 * AdaptiveLimit.MinSamples; i++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/stream") { Content = new ByteArrayContent([]) };
+            if (accept is null)
+            {
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/grpc");
+            }
+            else
+            {
+                request.Headers.Add("Accept", accept);
+            }
+
+            using var response = await mesh.Client.SendAsync(request);
+            Assert.NotEqual(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        }
+
+        var limit = mesh.App.Services.GetRequiredService<InboundAdmission>().Limit;
+        Assert.Equal(expected, limit.Latency.TotalMilliseconds, 0.1);
     }
 
     [Theory]
