@@ -15,6 +15,9 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
     /// <summary>What ASP.NET's exception handlers answer to a cancelled request.</summary>
     private const int ClientClosedRequest = 499;
 
+    /// <summary>Timers of calls count in steps of the system's clock, and may be early by one.</summary>
+    private static readonly TimeSpan s_clockStep = TimeSpan.FromMilliseconds(16);
+
     /// <summary>The smallest of what the headers say, for the answer and for a whole gRPC call; null if they say nothing.</summary>
     public static (TimeSpan? Answer, TimeSpan? Call) Timeouts(HttpRequest request)
     {
@@ -60,7 +63,8 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
         }
 
         var original = context.RequestAborted;
-        var timeout = timeouts.Rent(request.Deadline, now, original);
+        var deadline = request.Deadline;
+        var timeout = timeouts.Rent(deadline, now, original);
         context.RequestAborted = timeout.Token;
         context.Response.OnStarting(
             static state =>
@@ -83,8 +87,8 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
             isLate = timeout.HasExpired && (context.Response.StatusCode == ClientClosedRequest || Refusal.IsGrpc(context.Request));
         }
         catch (Exception e) when (
-            e is OperationCanceledException or DeadlineExceededException
-            && timeout.HasExpired && !original.IsCancellationRequested && !context.Response.HasStarted)
+            (e is DeadlineExceededException ? IsOver(deadline, s_clockStep) : e is OperationCanceledException && IsOver(deadline, default))
+            && !original.IsCancellationRequested && !context.Response.HasStarted)
         {
             isLate = true;
         }
@@ -101,6 +105,10 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
             await Refusal.AnswerAsync(context, Refusal.DeadlineExceeded);
         }
     }
+
+    /// <summary>By the clock: the limit itself fires up to a tick late, while a call for the request has a timer of its own.</summary>
+    private bool IsOver(long deadline, TimeSpan slack) =>
+        time.GetTimestamp() + (long)(slack.TotalSeconds * time.TimestampFrequency) >= deadline;
 
     private static TimeSpan? Smaller(TimeSpan? one, TimeSpan? other) => other is null || one <= other ? one : other;
 }

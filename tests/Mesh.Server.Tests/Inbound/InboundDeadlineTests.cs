@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.Metrics.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace Mesh.Server.Tests.Inbound;
 
@@ -94,6 +95,34 @@ public sealed class InboundDeadlineTests
 
         Assert.Equal(HttpStatusCode.GatewayTimeout, (await call).StatusCode);
         Assert.Equal("deadline-exceeded", Assert.Single(refused.GetMeasurementSnapshot()).Tags["mesh.reason"]);
+    }
+
+    /// <summary>The common timer looks every 50 ms; a nested call may be exact.</summary>
+    [Theory]
+    [InlineData(typeof(DeadlineExceededException))]
+    [InlineData(typeof(TaskCanceledException))]
+    public async Task Deadline_PassesButItsTimerIsNotThereYet_AnswersAllTheSame(Type error)
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapGet("/late", string () =>
+        {
+            mesh.Time.Advance(TimeSpan.FromMilliseconds(701));
+            throw error == typeof(TaskCanceledException) ? new TaskCanceledException() : new DeadlineExceededException("Late.", null);
+        });
+
+        var response = await SendAsync(mesh, "/late", (Milliseconds, "701"));
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+        Assert.DoesNotContain(mesh.Logs.GetSnapshot(), static log => log.Level >= LogLevel.Error);
+    }
+
+    [Fact]
+    public async Task Cancellation_BeforeTheDeadline_IsTheHandlersOwnError()
+    {
+        await using var mesh = await MeshApp.StartAsync();
+        mesh.App.MapGet("/fails", static string () => throw new TaskCanceledException("Its own."));
+
+        Assert.Equal(HttpStatusCode.InternalServerError, (await SendAsync(mesh, "/fails", (Milliseconds, "701"))).StatusCode);
     }
 
     [Fact]
