@@ -243,7 +243,7 @@ internal sealed class MeshPipeline
 
                 if (place is { Adaptive: { } adaptive })
                 {
-                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight, AttemptResults.HasFailed(response));
+                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.Unanswered, AttemptResults.HasFailed(response));
                 }
 
                 TimeSpan? pause = null;
@@ -345,6 +345,7 @@ internal sealed class MeshPipeline
         }
         else
         {
+            place?.Answered();
             response.Content = new TrackedContent(response.Content, endpoint, place);
         }
     }
