@@ -42,7 +42,7 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
             call = Smaller(call, DeadlineHeaders.ParseGrpc(value));
         }
 
-        return Refusal.IsGrpc(request) ? (timeout, call) : (Smaller(timeout, call), null);
+        return GrpcMessages.IsGrpc(request.ContentType) ? (timeout, call) : (Smaller(timeout, call), null);
     }
 
     /// <summary>Runs the application, unless the time is over, and only as long as it is not.</summary>
@@ -84,7 +84,7 @@ internal sealed class InboundDeadlines(AttemptTimeouts timeouts, TimeProvider ti
             await next(context);
 
             // gRPC's server makes a status of its own of what the cancellation did to the handler.
-            isLate = timeout.HasExpired && (context.Response.StatusCode == ClientClosedRequest || Refusal.IsGrpc(context.Request));
+            isLate = timeout.HasExpired && (context.Response.StatusCode == ClientClosedRequest || GrpcMessages.IsGrpc(context.Request.ContentType));
         }
         catch (Exception e) when (
             (e is DeadlineExceededException ? IsOver(deadline, s_clockStep) : e is OperationCanceledException && IsOver(deadline, default))

@@ -150,7 +150,7 @@ internal sealed class InboundMiddleware
 
     /// <summary>Its answer may go on for hours: it is served when that begins.</summary>
     private static bool IsStream(HttpRequest request) =>
-        Refusal.IsGrpc(request)
+        GrpcMessages.IsGrpc(request.ContentType)
         || (request.Headers.Accept is { Count: > 0 } accept && accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase));
 
     private static void LeaveAsStream(HttpContext context, MeshRequestContext? request, AdmissionPlace place) => context.Response.OnStarting(() =>

@@ -20,6 +20,7 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
     /// <summary>Requests in flight in the lower half; those among them that have their response in the upper one.</summary>
     private long _counts;
     private long _refused;
+    private long _overLimit;
 
     public ConnectionPoolConfig Limits
     {
@@ -36,6 +37,9 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
     public int Unanswered => UnansweredOf(Volatile.Read(ref _counts));
 
     public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>Requests over the limit that finds itself, let in because it is not enforced.</summary>
+    public long OverLimit => Interlocked.Read(ref _overLimit);
 
     /// <summary>Takes a place.</summary>
     /// <param name="endpoints">How many endpoints there are, each with its own connections.</param>
@@ -68,7 +72,7 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
                 return ("AdaptiveConcurrency", value);
             }
 
-            Interlocked.Increment(ref _refused);
+            Interlocked.Increment(ref _overLimit);
         }
 
         return null;
