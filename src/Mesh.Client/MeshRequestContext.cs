@@ -5,8 +5,11 @@ namespace Mesh.Client;
 /// matters. The server half sets it; calls through the mesh read it, with no code in between.
 /// </summary>
 /// <remarks>
-/// Immutable, safe for concurrent use. <see cref="Current"/> flows with the asynchronous code, also into work that a handler
-/// starts and does not wait for; such work begins with <see cref="Detach"/>, or its calls fail when the request's time is over.
+/// <para>Safe for concurrent use. <see cref="Current"/> flows with the asynchronous code, also into work that a handler starts
+/// and does not wait for. When the request has ended it is there no more; work that starts before, and must not fail when the
+/// request's time is over, begins with <see cref="Detach"/>.</para>
+/// <para>The deadline is for the answer: once the response has begun there is none any more, as the caller has what it waited
+/// for, and may read it for hours. Only the deadline that a gRPC client has set itself holds for the whole call.</para>
 /// </remarks>
 public sealed class MeshRequestContext
 {
@@ -14,21 +17,50 @@ public sealed class MeshRequestContext
 
     private static readonly AsyncLocal<MeshRequestContext?> s_current = new();
 
-    internal MeshRequestContext(TimeProvider time, long deadline, RequestPriority priority)
+    /// <summary>Whose time it is: itself, unless it only has another priority.</summary>
+    private readonly MeshRequestContext _request;
+    private long _deadline;
+    private volatile bool _hasEnded;
+
+    /// <param name="time">The clock.</param>
+    /// <param name="deadline">When there must be an answer, a timestamp of the clock.</param>
+    /// <param name="priority">The priority.</param>
+    /// <param name="callDeadline">When all of it must be over, not before the deadline for the answer.</param>
+    internal MeshRequestContext(TimeProvider time, long deadline, RequestPriority priority, long callDeadline = NoDeadline)
     {
+        _request = this;
+        _deadline = deadline;
         Time = time;
-        Deadline = deadline;
         Priority = priority;
+        CallDeadline = callDeadline;
+    }
+
+    private MeshRequestContext(MeshRequestContext outer, RequestPriority priority)
+    {
+        _request = outer._request;
+        Time = outer.Time;
+        Priority = priority;
+        CallDeadline = outer.CallDeadline;
     }
 
     /// <summary>What holds here; null if nothing does: no request is being served, or one that says nothing.</summary>
-    public static MeshRequestContext? Current => s_current.Value;
+    public static MeshRequestContext? Current => s_current.Value is { _hasEnded: false } context ? context : null;
 
     /// <summary>The time that is left; zero if it is over; null if there is no deadline.</summary>
-    public TimeSpan? Remaining => HasDeadline ? RemainingAt(Time.GetTimestamp()) : null;
+    public TimeSpan? Remaining
+    {
+        get
+        {
+            // Once, since it may be gone a moment later.
+            var deadline = Deadline;
+            return deadline == NoDeadline ? null
+                : Time.GetTimestamp() is var now && now >= deadline ? TimeSpan.Zero
+                : Time.GetElapsedTime(now, deadline);
+        }
+    }
 
     /// <summary>Whether there was a deadline and it has passed. Nobody waits for an answer any more.</summary>
-    public bool HasExpired => HasDeadline && Time.GetTimestamp() >= Deadline;
+    public bool HasExpired => Deadline is not NoDeadline and var deadline && Time.GetTimestamp() >= deadline;
 
     /// <summary>How much the request matters. Default <see cref="RequestPriority.Default"/>.</summary>
     public RequestPriority Priority { get; }
@@ -36,7 +68,10 @@ public sealed class MeshRequestContext
     internal bool HasDeadline => Deadline != NoDeadline;
 
     /// <summary>A timestamp of <see cref="Time"/>, or <see cref="NoDeadline"/>.</summary>
-    internal long Deadline { get; }
+    internal long Deadline => Volatile.Read(ref _request._deadline);
+
+    /// <summary>What is the deadline once the response has begun.</summary>
+    internal long CallDeadline { get; }
 
     /// <summary>The clock that the deadline is of.</summary>
     internal TimeProvider Time { get; }
@@ -47,8 +82,8 @@ public sealed class MeshRequestContext
     /// <example><c>using (MeshRequestContext.WithPriority(RequestPriority.Sheddable)) { await client.GetAsync(…); }</c></example>
     public static IDisposable WithPriority(RequestPriority priority)
     {
-        var outer = s_current.Value;
-        return Push(new MeshRequestContext(outer?.Time ?? TimeProvider.System, outer?.Deadline ?? NoDeadline, priority));
+        var outer = Current;
+        return Push(outer is null ? new MeshRequestContext(TimeProvider.System, NoDeadline, priority) : new MeshRequestContext(outer, priority));
     }
 
     /// <summary>Lets the calls that are made from here on inherit nothing: for work that goes on after the request.</summary>
@@ -73,8 +108,18 @@ public sealed class MeshRequestContext
         return ticks >= NoDeadline - Math.Max(now, 0) ? NoDeadline : now + (long)ticks;
     }
 
-    /// <summary>The time that is left at a timestamp of <see cref="Time"/>, zero if it is over; there must be a deadline.</summary>
-    internal TimeSpan RemainingAt(long now) => now >= Deadline ? TimeSpan.Zero : Time.GetElapsedTime(now, Deadline);
+    /// <summary>
+    /// The request is over: nothing inherits from it any more. Loops that it was the first to start run on in its flow for as long
+    /// as the process does.
+    /// </summary>
+    internal void End()
+    {
+        Volatile.Write(ref _request._deadline, NoDeadline);
+        _hasEnded = true;
+    }
+
+    /// <summary>The response has begun: from here on only the deadline of the whole call holds.</summary>
+    internal void Answered() => Volatile.Write(ref _request._deadline, CallDeadline);
 
     private sealed class Scope(MeshRequestContext? outer) : IDisposable
     {

@@ -15,7 +15,7 @@ public sealed record AdaptiveConcurrencyConfig
     /// <summary>The limit is never more, 1 to 1000000. Default 1000 (Envoy).</summary>
     public int MaxLimit { get; init; } = 1000;
 
-    /// <summary>How often the limit is thought over, 10 ms to 1 min. Default 250 ms.</summary>
+    /// <summary>How often the limit is thought over, 10 ms to 10 s. Default 250 ms.</summary>
     public TimeSpan Window { get; init; } = TimeSpan.FromMilliseconds(250);
 }
 

@@ -15,7 +15,7 @@ public sealed class InboundConcurrencyOptions
     /// <summary>The limit is never more, 1 to 1000000. Default 1000 (Envoy).</summary>
     public int MaxLimit { get; set; } = 1000;
 
-    /// <summary>How often the limit is thought over, 10 ms to 1 min. Default 250 ms.</summary>
+    /// <summary>How often the limit is thought over, 10 ms to 10 s. Default 250 ms.</summary>
     public TimeSpan Window { get; set; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>

@@ -53,6 +53,40 @@ public sealed class MeshRequestContextTests
     }
 
     [Fact]
+    public void Answered_OnlyTheDeadlineOfTheCallHolds()
+    {
+        var time = new FakeTimeProvider();
+        var now = time.GetTimestamp();
+        var request = Create(time, TimeSpan.FromSeconds(2));
+        var call = new MeshRequestContext(time, now + 10, RequestPriority.Default, now + time.TimestampFrequency);
+        MeshRequestContext.Set(request);
+        using var urgent = MeshRequestContext.WithPriority(RequestPriority.Critical);
+
+        request.Answered();
+        call.Answered();
+
+        Assert.Null(request.Remaining);
+        Assert.Null(MeshRequestContext.Current?.Remaining);
+        Assert.Equal(TimeSpan.FromSeconds(1), call.Remaining);
+    }
+
+    [Fact]
+    public void Current_OfARequestThatHasEnded_IsNone()
+    {
+        var request = Create(new FakeTimeProvider(), TimeSpan.FromSeconds(2));
+        MeshRequestContext.Set(request);
+        using var sheddable = MeshRequestContext.WithPriority(RequestPriority.Sheddable);
+
+        request.End();
+
+        Assert.Equal((RequestPriority.Sheddable, null), (MeshRequestContext.Current?.Priority, MeshRequestContext.Current?.Remaining));
+        sheddable.Dispose();
+        Assert.Null(MeshRequestContext.Current);
+        using var critical = MeshRequestContext.WithPriority(RequestPriority.Critical);
+        Assert.Equal((RequestPriority.Critical, null), (MeshRequestContext.Current?.Priority, MeshRequestContext.Current?.Remaining));
+    }
+
+    [Fact]
     public void Detach_InsideARequest_HidesItUntilDisposed()
     {
         var context = Create(new FakeTimeProvider(), TimeSpan.FromSeconds(2));

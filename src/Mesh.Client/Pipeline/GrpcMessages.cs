@@ -7,12 +7,14 @@ namespace Mesh.Client.Pipeline;
 /// <summary>What the pipeline needs to know of gRPC.</summary>
 internal static class GrpcMessages
 {
-    private const string ContentType = "application/grpc";
+    public const string ContentType = "application/grpc";
 
     public static bool IsGrpc(HttpRequestMessage request) =>
         request.Content is { } content
         && content.Headers.NonValidated.TryGetValues("Content-Type", out var type)
-        && type.ToString().StartsWith(ContentType, StringComparison.OrdinalIgnoreCase);
+        && IsGrpc(type.ToString());
+
+    public static bool IsGrpc(string? contentType) => contentType?.StartsWith(ContentType, StringComparison.OrdinalIgnoreCase) == true;
 
     /// <summary>A response that failed before its first message: everything is in its headers (trailers-only).</summary>
     public static HttpResponseMessage TrailersOnly(int status, string message)

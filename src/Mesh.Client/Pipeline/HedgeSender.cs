@@ -34,10 +34,13 @@ internal sealed class HedgeSender
     /// <summary>The hedged attempt that a request makes; null if it must not be sent twice.</summary>
     public HedgedAttempt? Begin(
         HedgingConfig policy, HttpRequestMessage request, DestinationState destination, DestinationView view, EndpointPicker picker,
-        EndpointState endpoint, Retry? retry, bool keepsTrace, long start, long end) =>
+        EndpointState endpoint, Retry? retry, bool keepsTrace, long start, long end, long ownEnd) =>
         view.Endpoints.Length > 1 && (policy.AnyMethod || RetryDecision.IsIdempotent(request))
             && (CanSendTwice(request.Content) || RecordedBody.Of(request.Content) is not null)
-            ? new HedgedAttempt(policy, request, view, keepsTrace, retry) { Destination = destination, Picker = picker, End = end, Tried = [endpoint], Endpoint = endpoint, Start = start }
+            ? new HedgedAttempt(policy, request, view, keepsTrace, retry)
+            {
+                Destination = destination, Picker = picker, End = end, OwnEnd = ownEnd, Tried = [endpoint], Endpoint = endpoint, Start = start,
+            }
             : null;
 
     public async Task<HttpResponseMessage> SendAsync(HedgedAttempt attempt, CancellationToken cancel)
@@ -162,10 +165,10 @@ internal sealed class HedgeSender
             return false;
         }
 
-        if (attempt.End != Timestamps.Never && attempt.IsInMesh)
+        if (attempt.IsInMesh)
         {
             // The priority is among the headers that were copied.
-            TravellingHeaders.Set(copy, _timestamps.Between(now, attempt.End), null);
+            TravellingHeaders.Set(copy, _timestamps, now, attempt.End, attempt.OwnEnd, null);
         }
 
         endpoint.Enter();
@@ -330,6 +333,9 @@ internal sealed class HedgedAttempt(HedgingConfig policy, HttpRequestMessage req
 
     /// <summary>When the attempt must be over.</summary>
     public required long End { get; init; }
+
+    /// <summary>When a gRPC call must be over by its caller's word; never if that says nothing.</summary>
+    public required long OwnEnd { get; init; }
 
     /// <summary>Whether endpoints belong to the mesh, and are told what is between caller and callee.</summary>
     public bool IsInMesh => !Destination.Service.Name.IsExternal;

@@ -158,8 +158,8 @@ internal sealed class MeshPipeline
                 request = RecordedBody.Record(request, isOwn: request != original, (int)RetryGate.ReplayCap);
             }
 
-            // What the callee is told also knows a gRPC call's own deadline, which its client watches and not the mesh.
-            var told = Math.Min(deadline, _timestamps.After(start, TravellingHeaders.OwnTimeout(request)));
+            // Of a gRPC call's own deadline, which its client watches and not the mesh, the callee is told what is left.
+            var ownEnd = _timestamps.After(start, TravellingHeaders.OwnTimeout(request));
             var destination = arm!.Destination.ForPort(original.RequestUri!.Port);
             if (!destination.Service.IsFollowed)
             {
@@ -226,10 +226,9 @@ internal sealed class MeshPipeline
                 cancel.ThrowIfCancellationRequested();
                 endpoint.Enter();
                 var end = Math.Min(deadline, _timestamps.After(attemptStart, PerTry(route!, original)));
-                var toldEnd = Math.Min(end, told);
                 if (!destination.Service.Name.IsExternal)
                 {
-                    TravellingHeaders.Set(request, toldEnd == Timestamps.Never ? null : _timestamps.Between(attemptStart, toldEnd), context);
+                    TravellingHeaders.Set(request, _timestamps, attemptStart, end, ownEnd, context);
                 }
                 else if (retry is not null)
                 {
@@ -243,7 +242,7 @@ internal sealed class MeshPipeline
                 try
                 {
                     hedged = route!.Hedging is null ? null : _hedges.Begin(
-                        route.Hedging, request, destination, view, picker, endpoint, retry, keepsTrace, attemptStart, toldEnd);
+                        route.Hedging, request, destination, view, picker, endpoint, retry, keepsTrace, attemptStart, end, ownEnd);
                     response = await (hedged is null
                         ? _sender.SendAsync(destination, view, endpoint, request, timeout.Token)
                         : _hedges.SendAsync(hedged, timeout.Token)).ConfigureAwait(false);
@@ -280,7 +279,7 @@ internal sealed class MeshPipeline
 
                 if (place is { Adaptive: { } adaptive } && failure != AttemptFailure.Withheld)
                 {
-                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.InFlight, AttemptResults.HasFailed(response));
+                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.Unanswered, AttemptResults.HasFailed(response));
                 }
 
                 TimeSpan? pause = null;
@@ -396,6 +395,7 @@ internal sealed class MeshPipeline
         }
         else
         {
+            place?.Answered();
             response.Content = new TrackedContent(response.Content, endpoint, place, _idleLimits.Of(route, original, response));
         }
     }

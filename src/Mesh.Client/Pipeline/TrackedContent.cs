@@ -139,7 +139,7 @@ internal sealed class TrackedContent : HttpContent
         if (Interlocked.Exchange(ref _endpoint, null) is { } endpoint)
         {
             endpoint.Leave();
-            _place?.Leave();
+            _place?.LeaveAnswered();
         }
     }
 

@@ -10,20 +10,22 @@ internal static class TravellingHeaders
             : TimeSpan.Zero;
 
     /// <param name="request">The attempt's message.</param>
-    /// <param name="left">How long the caller will wait; null for ever.</param>
+    /// <param name="timestamps">Of the clock.</param>
+    /// <param name="now">When the attempt is sent.</param>
+    /// <param name="end">Until when there must be an answer; the mesh limits nothing beyond that.</param>
+    /// <param name="ownEnd">When a gRPC call must be over by its caller's word.</param>
     /// <param name="context">What the request that is being served hands on.</param>
-    public static void Set(HttpRequestMessage request, TimeSpan? left, MeshRequestContext? context)
+    public static void Set(
+        HttpRequestMessage request, Timestamps timestamps, long now, long end, long ownEnd, MeshRequestContext? context)
     {
-        if (left is { } time)
+        if (end != Timestamps.Never)
         {
-            if (GrpcMessages.IsGrpc(request))
-            {
-                SetGrpc(request, time);
-            }
-            else
-            {
-                Set(request, DeadlineHeaders.ExpectedTimeout, DeadlineHeaders.FormatMilliseconds(time));
-            }
+            Set(request, DeadlineHeaders.ExpectedTimeout, DeadlineHeaders.FormatMilliseconds(timestamps.Between(now, end)));
+        }
+
+        if (ownEnd != Timestamps.Never)
+        {
+            SetGrpc(request, timestamps.Between(now, ownEnd));
         }
 
         if (context is not null && PriorityHeader.Format(context.Priority) is { } priority)
@@ -40,7 +42,7 @@ internal static class TravellingHeaders
         request.Headers.Remove(Retry.AttemptHeader);
     }
 
-    /// <summary>A call's own deadline, which its client watches, is only ever made shorter.</summary>
+    /// <summary>The call's own deadline, which ends a stream as well: only what is left of it, and never a limit of the mesh.</summary>
     private static void SetGrpc(HttpRequestMessage request, TimeSpan left)
     {
         if (request.Headers.NonValidated.TryGetValues(DeadlineHeaders.GrpcTimeout, out var own)

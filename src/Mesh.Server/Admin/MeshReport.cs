@@ -219,7 +219,7 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
 
         if (view.Breaker is { Adaptive: { } adaptive } counted)
         {
-            limits.Add(Limit("AdaptiveConcurrency", adaptive.Value, counted.InFlight));
+            limits.Add(Limit("AdaptiveConcurrency", adaptive.Value, counted.Unanswered));
         }
 
         if (view.MaxRetries is { } maxRetries)

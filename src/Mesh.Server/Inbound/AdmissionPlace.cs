@@ -5,6 +5,15 @@ internal sealed class AdmissionPlace(InboundAdmission admission, long start)
 {
     private int _hasLeft;
 
+    /// <summary>Gives it back, and tells nothing of how long it took.</summary>
+    public void Leave()
+    {
+        if (Interlocked.Exchange(ref _hasLeft, 1) == 0)
+        {
+            admission.Leave();
+        }
+    }
+
     public void Leave(bool hasFailed)
     {
         if (Interlocked.Exchange(ref _hasLeft, 1) == 0)

@@ -15,11 +15,11 @@ namespace Mesh.Server.Inbound;
 /// <item>deadline and priority are read first: a request whose time is over costs nothing more, and what is over the limit
 /// waits and is refused by them;</item>
 /// <item>a place among the requests that are served at a time;</item>
-/// <item>the deadline again, since waiting took time; from here on it cancels the request;</item>
+/// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
 /// </list>
-/// <para>A stage whose header or option is not there costs a look. WebSockets and CONNECT have no answer to wait for, and
-/// are left alone.</para>
+/// <para>A stage whose header or option is not there costs a look. WebSockets and other tunnels are requests like any other until
+/// the application accepts them: what their headers say is only a wish, which a client may utter with every request.</para>
 /// </remarks>
 internal sealed class InboundMiddleware
 {
@@ -47,29 +47,36 @@ internal sealed class InboundMiddleware
     {
         var headers = context.Request.Headers;
         var priority = headers.TryGetValue(PriorityHeader.Name, out var value) ? Priority(value) : RequestPriority.Default;
-        var timeout = _options.Deadlines ? InboundDeadlines.Timeout(headers) : null;
-        return (timeout is null && priority == RequestPriority.Default && _admission is null) || IsTunnel(context.Request)
+        var (answer, call) = _options.Deadlines ? InboundDeadlines.Timeouts(context.Request) : default;
+        return answer is null && call is null && priority == RequestPriority.Default && _admission is null
             ? _next(context)
-            : ServeAsync(context, timeout, priority);
+            : ServeAsync(context, answer, call, priority);
     }
 
-    private async Task ServeAsync(HttpContext context, TimeSpan? timeout, RequestPriority priority)
+    /// <summary>Asynchronous itself, so that what it makes current is gone when it returns.</summary>
+    private async Task ServeAsync(HttpContext context, TimeSpan? answer, TimeSpan? call, RequestPriority priority)
     {
-        MeshRequestContext? request = null;
-        if (timeout is not null || priority != RequestPriority.Default)
+        if (answer is null && call is null && priority == RequestPriority.Default)
         {
-            request = new MeshRequestContext(
-                _time,
-                timeout is { } left ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left) : MeshRequestContext.NoDeadline,
-                priority);
-            MeshRequestContext.Set(request);
-            if (request.HasExpired)
-            {
-                await RefuseAsync(context, Refusal.DeadlinePassed);
-                return;
-            }
+            await AdmitAsync(context, null, priority);
+            return;
         }
 
+        var callDeadline = Deadline(call);
+        var request = new MeshRequestContext(_time, Math.Min(Deadline(answer), callDeadline), priority, callDeadline);
+        MeshRequestContext.Set(request);
+        try
+        {
+            await (request.HasExpired ? RefuseAsync(context, Refusal.DeadlinePassed) : AdmitAsync(context, request, priority));
+        }
+        finally
+        {
+            request.End();
+        }
+    }
+
+    private async Task AdmitAsync(HttpContext context, MeshRequestContext? request, RequestPriority priority)
+    {
         if (_admission is null)
         {
             await RunAsync(context, request);
@@ -102,13 +109,11 @@ internal sealed class InboundMiddleware
         var place = new AdmissionPlace(admission, _time.GetTimestamp());
         if (IsStream(context.Request))
         {
-            context.Response.OnStarting(
-                static state =>
-                {
-                    ((AdmissionPlace)state).Leave(hasFailed: false);
-                    return Task.CompletedTask;
-                },
-                place);
+            LeaveAsStream(context, request, place);
+        }
+        else if (MayBecomeTunnel(context.Request))
+        {
+            LeaveAsTunnel(context, place);
         }
 
         var hasFailed = true;
@@ -126,6 +131,10 @@ internal sealed class InboundMiddleware
     private Task RunAsync(HttpContext context, MeshRequestContext? request) =>
         request is { HasDeadline: true } ? _deadlines.ServeAsync(context, request, _next) : _next(context);
 
+    private long Deadline(TimeSpan? timeout) => timeout is { } left
+        ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left)
+        : MeshRequestContext.NoDeadline;
+
     private Task RefuseAsync(HttpContext context, Refusal refusal)
     {
         _telemetry.Refused(refusal);
@@ -141,8 +150,30 @@ internal sealed class InboundMiddleware
 
     /// <summary>Its answer may go on for hours: it is served when that begins.</summary>
     private static bool IsStream(HttpRequest request) =>
-        Refusal.IsGrpc(request)
+        GrpcMessages.IsGrpc(request.ContentType)
         || (request.Headers.Accept is { Count: > 0 } accept && accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase));
+
+    private static void LeaveAsStream(HttpContext context, MeshRequestContext? request, AdmissionPlace place) => context.Response.OnStarting(() =>
+    {
+        // An error is a whole answer, and mostly a quick one.
+        place.Leave(HasFailed(context, request));
+        return Task.CompletedTask;
+    });
+
+    private static bool MayBecomeTunnel(HttpRequest request) =>
+        HttpMethods.IsConnect(request.Method) || request.Headers.ContainsKey("Upgrade");
+
+    /// <summary>From its acceptance on there is nothing to wait for; how long that took says nothing of other requests.</summary>
+    private static void LeaveAsTunnel(HttpContext context, AdmissionPlace place) => context.Response.OnStarting(() =>
+    {
+        var status = context.Response.StatusCode;
+        if (status == StatusCodes.Status101SwitchingProtocols || (HttpMethods.IsConnect(context.Request.Method) && status is >= 200 and < 300))
+        {
+            place.Leave();
+        }
+
+        return Task.CompletedTask;
+    });
 
     private static bool IsRetry(HttpRequest request) =>
         request.Headers.TryGetValue(Retry.AttemptHeader, out var attempt) && attempt != "1";
@@ -166,6 +197,4 @@ internal sealed class InboundMiddleware
         var priority = PriorityHeader.Parse(value.Count == 1 ? value[0] : null);
         return priority == RequestPriority.Critical && !_options.TrustPriority ? RequestPriority.Default : priority;
     }
-
-    private static bool IsTunnel(HttpRequest request) => HttpMethods.IsConnect(request.Method) || request.Headers.ContainsKey("Upgrade");
 }

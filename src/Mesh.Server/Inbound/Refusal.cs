@@ -11,8 +11,6 @@ namespace Mesh.Server.Inbound;
 /// <param name="Text">For people.</param>
 internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string Text)
 {
-    private const string GrpcContentType = "application/grpc";
-
     public static readonly Refusal DeadlinePassed = new(
         "deadline-passed", StatusCodes.Status504GatewayTimeout, 4, "The caller's deadline had passed before the request was served.");
 
@@ -22,9 +20,6 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
     /// <summary>Envoy answers the same: 503, and UNAVAILABLE to gRPC.</summary>
     public static readonly Refusal Overloaded = new(
         "overload", StatusCodes.Status503ServiceUnavailable, 14, "Overloaded: this instance serves as many requests as it can.");
-
-    public static bool IsGrpc(HttpRequest request) =>
-        request.ContentType?.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase) == true;
 
     /// <summary>Answers; for gRPC with everything in the headers (trailers-only). The response must not have started.</summary>
     public static Task AnswerAsync(HttpContext context, Refusal refusal)
@@ -38,10 +33,10 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
             response.Headers[Retry.NoRetryHeader] = Retry.Overload;
         }
 
-        if (IsGrpc(context.Request))
+        if (GrpcMessages.IsGrpc(context.Request.ContentType))
         {
             response.StatusCode = StatusCodes.Status200OK;
-            response.ContentType = GrpcContentType;
+            response.ContentType = GrpcMessages.ContentType;
             response.Headers["grpc-status"] = refusal.GrpcStatus.ToString(CultureInfo.InvariantCulture);
             response.Headers["grpc-message"] = refusal.Text;
             return Task.CompletedTask;

@@ -99,17 +99,20 @@ public sealed class DeadlineTests
     }
 
     [Theory]
-    [InlineData("5S", 2, "2000m")]
-    [InlineData("5S", 9, "5S")]
-    [InlineData(null, 2, "2000m")]
-    public async Task Send_Grpc_OnlyShortensItsOwnTimeout(string? own, int routeSeconds, string expected)
+    [InlineData("5S", 2, "2000")]
+    [InlineData("5S", 9, "9000")]
+    [InlineData(null, 2, "2000")]
+    [InlineData("5S", 0, null)]
+    public async Task Send_Grpc_TellsTheRoutesLimitApartFromItsOwn(string? own, int routeSeconds, string? expected)
     {
         await using var mesh = await TestMesh.StartAsync(
             TestMesh.Reviews($$""" "Routes": { "reviews": [ { "Route": [ { } ], "Timeout": "{{routeSeconds}}s" } ] } """));
 
         using var response = await mesh.Finish(mesh.Http.SendAsync(Grpc(own)));
 
-        Assert.Equal(expected, mesh.Endpoints.Attempts.Single().Request.Headers.GetValues(DeadlineHeaders.GrpcTimeout).Single());
+        var attempt = Assert.Single(mesh.Endpoints.Attempts);
+        Assert.Equal(own, attempt.Request.Headers.TryGetValues(DeadlineHeaders.GrpcTimeout, out var told) ? told.Single() : null);
+        Assert.Equal(expected, Told(attempt));
     }
 
     [Fact]
@@ -126,8 +129,9 @@ public sealed class DeadlineTests
 
         using var response = await mesh.Finish(mesh.Http.SendAsync(Grpc("2S")));
 
-        Assert.Equal("1500m", told[0]);
+        Assert.Equal("2S", told[0]);
         Assert.InRange(int.Parse(told[1][..^1]), 300, 500);
+        Assert.All(mesh.Endpoints.Attempts, static attempt => Assert.Equal("1500", Told(attempt)));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Mesh.Client;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -25,6 +26,31 @@ public sealed class NestedDeadlineTests
         var left = await Client(a).GetStringAsync("http://b/left");
 
         Assert.Equal(800, double.Parse(left, CultureInfo.InvariantCulture));
+    }
+
+    [Fact]
+    public async Task Stream_LongerThanEveryTimeout_IsReadToItsEnd()
+    {
+        await using var c = await MeshApp.StartAsync();
+        await using var b = await StartAsync("c", c);
+        b.App.MapGet("/stream", async (HttpContext context, IHttpClientFactory clients) =>
+        {
+            await context.Response.WriteAsync("first ");
+            await context.Response.Body.FlushAsync();
+            await b.Gate.Task.WaitAsync(context.RequestAborted);
+            await context.Response.WriteAsync(await clients.CreateClient().GetStringAsync("http://c/", context.RequestAborted));
+        });
+        await using var a = await StartAsync("b", b);
+        using var response = await Client(a).GetAsync("http://b/stream", HttpCompletionOption.ResponseHeadersRead);
+        for (var i = 0; i < 60; i++)
+        {
+            a.Time.Advance(TimeSpan.FromSeconds(1));
+            b.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        b.Gate.SetResult();
+
+        Assert.Equal("first hello", await response.Content.ReadAsStringAsync());
     }
 
     [Fact]

@@ -6,7 +6,7 @@ internal static class AdaptiveConcurrencyReader
     public const int MaxLimit = 1_000_000;
 
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(10);
 
     /// <param name="map">The map.</param>
     /// <param name="defaults">What holds where it says nothing.</param>

@@ -46,6 +46,9 @@ internal sealed class AdaptiveLimit
     private const long One = 1L << SumBits;
     private const double Precision = 4096;
 
+    /// <summary>A window ends with so many samples as well: twice as many would be below zero.</summary>
+    private const int MaxSamples = 1 << 18;
+
     private readonly TimeProvider _time;
     private readonly IRandomSource _random;
     private volatile AdaptiveConcurrencyConfig _settings;
@@ -125,7 +128,7 @@ internal sealed class AdaptiveLimit
         var sample = One + (long)(Math.Log2(Math.Max(now - start, 1)) * Precision);
         var samples = Interlocked.Add(ref _samples, sample) >> SumBits;
         if (samples >= MinSamples
-            && now - Volatile.Read(ref _windowStart) >= ToTicks(_settings.Window)
+            && (now - Volatile.Read(ref _windowStart) >= ToTicks(_settings.Window) || samples >= MaxSamples)
             && Interlocked.Exchange(ref _isRolling, 1) == 0)
         {
             EndWindow(now);

@@ -7,14 +7,20 @@ namespace Mesh.Discovery.Runtime.Resilience;
 /// from its first attempt, through pauses between attempts, until its response's body is read or disposed.
 /// </summary>
 /// <remarks>
-/// Only the attempt itself holds a place once, so a retry of a request that was let in is never refused. The counters
-/// survive changes of the limits.
+/// Only the attempt itself holds a place once, so a retry of a request that was let in is never refused. The limit that finds
+/// itself looks only at requests without a response: it knows how long that takes, and streams would fill it up for hours. The
+/// counters survive changes of the limits.
 /// </remarks>
 internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
 {
+    private const long OneAnswered = 1L << 32;
+
     private volatile ConnectionPoolConfig _limits = limits;
-    private int _inFlight;
+
+    /// <summary>Requests in flight in the lower half; those among them that have their response in the upper one.</summary>
+    private long _counts;
     private long _refused;
+    private long _overLimit;
 
     public ConnectionPoolConfig Limits
     {
@@ -25,9 +31,15 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
     /// <summary>A limit that finds itself; null if there is none.</summary>
     public AdaptiveLimit? Adaptive { get; set; }
 
-    public int InFlight => Volatile.Read(ref _inFlight);
+    public int InFlight => (int)Volatile.Read(ref _counts);
+
+    /// <summary>Those in flight that have no response yet.</summary>
+    public int Unanswered => UnansweredOf(Volatile.Read(ref _counts));
 
     public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>Requests over the limit that finds itself, let in because it is not enforced.</summary>
+    public long OverLimit => Interlocked.Read(ref _overLimit);
 
     /// <summary>Takes a place.</summary>
     /// <param name="endpoints">How many endpoints there are, each with its own connections.</param>
@@ -37,7 +49,8 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
     public (string Name, int Value)? TryEnter(int endpoints, bool isHttp1, bool isCritical = false)
     {
         var limits = _limits;
-        var count = Interlocked.Increment(ref _inFlight);
+        var counts = Interlocked.Increment(ref _counts);
+        var count = (int)counts;
         if (count > limits.MaxRequests)
         {
             Refuse();
@@ -51,7 +64,7 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
             return ("MaxPendingRequests", pending);
         }
 
-        if (Adaptive is { } adaptive && adaptive.Value is var value && count > value && !isCritical)
+        if (Adaptive is { } adaptive && adaptive.Value is var value && UnansweredOf(counts) > value && !isCritical)
         {
             if (adaptive.Settings.Mode == AdaptiveConcurrencyMode.Enforce)
             {
@@ -59,13 +72,21 @@ internal sealed class DestinationBreaker(ConnectionPoolConfig limits)
                 return ("AdaptiveConcurrency", value);
             }
 
-            Interlocked.Increment(ref _refused);
+            Interlocked.Increment(ref _overLimit);
         }
 
         return null;
     }
 
-    public void Leave() => Interlocked.Decrement(ref _inFlight);
+    /// <summary>A request has its response, whose body is on its way; <see cref="LeaveAnswered"/> ends it.</summary>
+    public void Answered() => Interlocked.Add(ref _counts, OneAnswered);
+
+    public void LeaveAnswered() => Interlocked.Add(ref _counts, -OneAnswered - 1);
+
+    /// <summary>A request ends without a response, or all of that is there.</summary>
+    public void Leave() => Interlocked.Decrement(ref _counts);
+
+    private static int UnansweredOf(long counts) => (int)counts - (int)(counts >> 32);
 
     private void Refuse()
     {

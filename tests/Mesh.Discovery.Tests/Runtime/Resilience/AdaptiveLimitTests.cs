@@ -153,6 +153,28 @@ public sealed class AdaptiveLimitTests
         Assert.Equal(AdaptiveLimit.InitialLimit, limit.Value);
     }
 
+    /// <summary>60 000 a second and more, within one window.</summary>
+    [Fact]
+    public void Record_MoreSamplesThanAWindowCanHold_EndsIt()
+    {
+        var time = new FakeTimeProvider();
+        var limit = new AdaptiveLimit(
+            new AdaptiveConcurrencyConfig { Window = TimeSpan.FromSeconds(10) }, time, SystemRandomSource.Instance);
+        var start = time.GetTimestamp();
+        time.Advance(TimeSpan.FromMilliseconds(20));
+
+        for (var i = 0; i < 600_000; i++)
+        {
+            limit.Record(start, time.GetTimestamp(), 1);
+        }
+
+        Assert.Equal(20, limit.Latency.TotalMilliseconds, 0.1);
+        time.Advance(TimeSpan.FromSeconds(10));
+        limit.Record(time.GetTimestamp() - (time.TimestampFrequency / 50), time.GetTimestamp(), 1);
+        Assert.Equal(20, limit.Latency.TotalMilliseconds, 0.1);
+        Assert.Equal(20, limit.Baseline.TotalMilliseconds, 0.1);
+    }
+
     [Fact]
     public async Task Record_ByManyThreads_LosesNothingThatMatters()
     {

@@ -20,6 +20,44 @@ public class DestinationBreakerTests
     }
 
     [Fact]
+    public void TryEnter_AdaptiveLimitInShadow_CountsApartFromWhatIsRefused()
+    {
+        var settings = new AdaptiveConcurrencyConfig { Mode = AdaptiveConcurrencyMode.Shadow, MinLimit = 1, MaxLimit = 1 };
+        var breaker = new DestinationBreaker(new ConnectionPoolConfig())
+        {
+            Adaptive = new AdaptiveLimit(settings, TimeProvider.System, SystemRandomSource.Instance),
+        };
+
+        Assert.Null(breaker.TryEnter(1, true));
+        Assert.Null(breaker.TryEnter(1, true));
+        Assert.Equal((2, 0, 1), (breaker.InFlight, breaker.Refused, breaker.OverLimit));
+
+        breaker.Adaptive.Settings = settings with { Mode = AdaptiveConcurrencyMode.Enforce };
+        Assert.Equal(("AdaptiveConcurrency", 1), breaker.TryEnter(1, true));
+        Assert.Equal((2, 1, 1), (breaker.InFlight, breaker.Refused, breaker.OverLimit));
+    }
+
+    [Fact]
+    public void Answered_CountsForTheFixedLimitsOnly()
+    {
+        var breaker = new DestinationBreaker(new ConnectionPoolConfig { MaxRequests = 2 })
+        {
+            Adaptive = new AdaptiveLimit(
+                new AdaptiveConcurrencyConfig { MinLimit = 1, MaxLimit = 1 }, TimeProvider.System, SystemRandomSource.Instance),
+        };
+
+        Assert.Null(breaker.TryEnter(1, true));
+        Assert.Equal("AdaptiveConcurrency", breaker.TryEnter(1, true)?.Name);
+        breaker.Answered();
+        Assert.Null(breaker.TryEnter(1, true));
+        breaker.Answered();
+        Assert.Equal("MaxRequests", breaker.TryEnter(1, true)?.Name);
+        breaker.LeaveAnswered();
+        breaker.LeaveAnswered();
+        Assert.Equal((0, 0), (breaker.InFlight, breaker.Unanswered));
+    }
+
+    [Fact]
     public void TryEnter_Pending_IsWhatHasNoConnectionAtAnyEndpoint()
     {
         var breaker = new DestinationBreaker(new ConnectionPoolConfig { MaxConnections = 2, MaxPendingRequests = 1 });
