@@ -13,12 +13,15 @@ internal static class PipelineContenders
 
     private static readonly string[] s_noAddresses = [.. Enumerable.Range(9081, LoadServer.Ports).Select(port => $"http://127.0.0.1:{port}")];
 
+    /// <summary>With what is off by default and watches every request: the failure-rate breaker and the limit that finds itself.</summary>
+    public const string Everything = "mesh_all";
+
     /// <summary>The chain around a stub.</summary>
     public static HttpMessageInvoker Create(string name, Func<HttpMessageHandler> stub) => name switch
     {
         "bare" => new HttpMessageInvoker(stub()),
         "dotnet" => new HttpMessageInvoker(CreateDotNet(stub, s_noAddresses)),
-        _ => new HttpMessageInvoker(CreateMesh(stub, s_noAddresses)),
+        _ => new HttpMessageInvoker(CreateMesh(stub, s_noAddresses, name == Everything)),
     };
 
     /// <summary>A client over real sockets.</summary>
@@ -44,11 +47,11 @@ internal static class PipelineContenders
     }
 
     /// <summary>
-    /// Everything that the library does today: header and path match, a 90/10 split, subsets, peak-EWMA, retries, total
-    /// and per-try timeout, retry budget, limit of requests, outcome to the balancer and the outlier detector, in-flight
+    /// What most would turn on: header and path match, a 90/10 split, subsets, peak-EWMA, retries, total
+    /// and per-try timeout and the header that tells it, retry budget, limit of requests, outcome to the balancer and the outlier detector, in-flight
     /// counts, metrics and span.
     /// </summary>
-    private static HttpMessageHandler CreateMesh(Func<HttpMessageHandler>? stub, string[] addresses)
+    private static HttpMessageHandler CreateMesh(Func<HttpMessageHandler>? stub, string[] addresses, bool everything = false)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         var settings = new Dictionary<string, string?>
@@ -66,6 +69,12 @@ internal static class PipelineContenders
             ["Mesh:Routes:reviews:1:Route:1:Subset"] = "v2",
             ["Mesh:Routes:reviews:1:Route:1:Weight"] = "10",
         };
+        if (everything)
+        {
+            settings["Mesh:Destinations:reviews:CircuitBreaker:FailureRatio"] = "0.1";
+            settings["Mesh:Destinations:reviews:AdaptiveConcurrency:Mode"] = "Enforce";
+        }
+
         for (var i = 0; i < addresses.Length; i++)
         {
             settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = addresses[i];

@@ -36,10 +36,16 @@ internal abstract class EchoBase
 /// <summary>A gRPC service whose calls first do what the test says.</summary>
 internal sealed class EchoService(EchoScript script) : EchoBase
 {
-    public override Task<string> Unary(string request, ServerCallContext context)
+    public override async Task<string> Unary(string request, ServerCallContext context)
     {
         script.Begin(context, request);
-        return Task.FromResult(request);
+        if (script.HoldsTheFirst && script.Seen.Count == 1)
+        {
+            // Until its caller has had enough.
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
+        }
+
+        return request;
     }
 
     public override async Task ServerStream(string request, IServerStreamWriter<string> responses, ServerCallContext context)
@@ -99,6 +105,9 @@ internal sealed class EchoScript
     public ConcurrentQueue<string> Attempts { get; } = new();
 
     public bool FailsAfterTheFirstMessage { get; set; }
+
+    /// <summary>Whether the first call is never answered.</summary>
+    public bool HoldsTheFirst { get; set; }
 
     public bool FailsBeforeReading { get; set; }
 

@@ -167,7 +167,20 @@ public sealed class GrpcRetryTests
         Assert.Equal(isRetried ? 2 : 1, echo.Script.Seen.Count);
     }
 
-    /// <summary>A server, a mesh that knows it, and a channel.</summary>
+    [Fact]
+    public async Task Unary_TakesLong_IsHedgedElsewhere()
+    {
+        await using var echo = await Echo.StartAsync("unavailable", more: """, "Hedging": { "Delay": "50ms", "MaxExtraPercent": 100, "AnyMethod": true }""");
+        echo.Script.HoldsTheFirst = true;
+
+        Assert.Equal("hello", await echo.Unary("hello"));
+
+        Assert.Equal(["hello", "hello"], echo.Script.Seen);
+        Assert.Equal(["", "2"], echo.Script.Attempts);
+        Assert.True(SpinWait.SpinUntil(() => echo.Mesh.InFlight == 0, TimeSpan.FromSeconds(30)));
+    }
+
+    /// <summary>A server with two addresses, a mesh that knows it, and a channel.</summary>
     private sealed class Echo(KestrelServer server, TestMesh mesh, GrpcChannel channel, EchoScript script) : IAsyncDisposable
     {
         public TestMesh Mesh => mesh;
@@ -176,7 +189,7 @@ public sealed class GrpcRetryTests
 
         public CallInvoker Invoker { get; } = channel.CreateCallInvoker();
 
-        public static async Task<Echo> StartAsync(string? retryOn)
+        public static async Task<Echo> StartAsync(string? retryOn, string more = "")
         {
             var script = new EchoScript();
             var server = await KestrelServer.StartAsync(
@@ -189,9 +202,9 @@ public sealed class GrpcRetryTests
                 HttpProtocols.Http2);
             var routes = retryOn is null
                 ? ""
-                : $$""", "Routes": { "echo": [ { "Route": [ {} ], "Retries": { "Attempts": 2, "RetryOn": "{{retryOn}}" } } ] }""";
+                : $$""", "Routes": { "echo": [ { "Route": [ {} ], "Retries": { "Attempts": 2, "RetryOn": "{{retryOn}}" } {{more}} } ] }""";
             var mesh = await TestMesh.StartAsync(
-                $$""" "Services": { "echo": { "Endpoints": [ { "Address": "{{server.Address}}" } ] } } {{routes}} """, sockets: true);
+                $$""" "Services": { "echo": { "Endpoints": [ { "Address": "{{server.Address}}" }, { "Address": "{{server.Address.Replace("127.0.0.1", "localhost")}}" } ] } } {{routes}} """, sockets: true);
             var handler = mesh.Services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler();
             return new Echo(server, mesh, GrpcChannel.ForAddress("http://echo", new GrpcChannelOptions { HttpHandler = handler }), script);
         }
