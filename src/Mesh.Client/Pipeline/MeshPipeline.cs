@@ -18,7 +18,7 @@ namespace Mesh.Client.Pipeline;
 /// <para>The order, from the outside in, and why it is so:</para>
 /// <list type="number">
 /// <item>trace span and metrics: they see the logical request as its caller does, retries and pauses included;</item>
-/// <item>total timeout: everything below shares it;</item>
+/// <item>total timeout, or what is left of the request that is being served here: everything below shares it;</item>
 /// <item>route match, then the draw of the split, once for each logical request: a retry never changes sides;</item>
 /// <item>the application's own pipeline, if the route names one: whenever it executes, all below happens again;</item>
 /// <item>fault injection: a delay uses up the total timeout, an abort is final, neither is anybody's attempt;</item>
@@ -27,7 +27,8 @@ namespace Mesh.Client.Pipeline;
 /// <item>retries: above the pick, so that each attempt gets another endpoint;</item>
 /// <item>circuit breaker of the destination: before the pick, so that no endpoint is touched while it is open;</item>
 /// <item>load balancer pick, away from endpoints that were tried, and from a whole locality if all of it was;</item>
-/// <item>per-try timeout: around the transport alone, a pause between attempts does not count;</item>
+/// <item>per-try timeout: around the transport alone, a pause between attempts does not count; the callee is told of it;</item>
+/// <item>hedging: within the attempt's time, and to all above one attempt, that of who answers first;</item>
 /// <item>outcome of the attempt: to the balancer and the outlier detector, before anybody decides about another one;</item>
 /// <item>the application's own pipeline, if the destination names one;</item>
 /// <item>transport: the endpoint's own connections.</item>
