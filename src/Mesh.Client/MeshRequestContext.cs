@@ -101,13 +101,6 @@ public sealed class MeshRequestContext
     /// <summary>For a method that is asynchronous itself: its return ends it, without a scope.</summary>
     internal static void Set(MeshRequestContext? context) => s_current.Value = context;
 
-    /// <summary>The timestamp at which so much time will have passed; <see cref="NoDeadline"/> if that is beyond counting.</summary>
-    internal static long DeadlineAfter(TimeProvider time, long now, TimeSpan timeout)
-    {
-        var ticks = timeout.Ticks * ((double)time.TimestampFrequency / TimeSpan.TicksPerSecond);
-        return ticks >= NoDeadline - Math.Max(now, 0) ? NoDeadline : now + (long)ticks;
-    }
-
     /// <summary>
     /// The request is over: nothing inherits from it any more. Loops that it was the first to start run on in its flow for as long
     /// as the process does.

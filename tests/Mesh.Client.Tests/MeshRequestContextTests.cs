@@ -1,3 +1,4 @@
+using Mesh.Client.Pipeline;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Mesh.Client.Tests;
@@ -29,11 +30,11 @@ public sealed class MeshRequestContextTests
     }
 
     [Fact]
-    public void DeadlineAfter_HugeTime_IsNone()
+    public void Add_HugeTime_IsNoDeadline()
     {
         var time = new FakeTimeProvider();
 
-        Assert.Equal(MeshRequestContext.NoDeadline, MeshRequestContext.DeadlineAfter(time, time.GetTimestamp(), TimeSpan.MaxValue));
+        Assert.Equal(MeshRequestContext.NoDeadline, new Timestamps(time).Add(time.GetTimestamp(), TimeSpan.MaxValue));
     }
 
     [Fact]
@@ -113,5 +114,5 @@ public sealed class MeshRequestContextTests
     }
 
     private static MeshRequestContext Create(TimeProvider time, TimeSpan timeout) =>
-        new(time, MeshRequestContext.DeadlineAfter(time, time.GetTimestamp(), timeout), RequestPriority.Default);
+        new(time, new Timestamps(time).Add(time.GetTimestamp(), timeout), RequestPriority.Default);
 }

@@ -61,12 +61,6 @@ internal sealed class AttemptTimeouts : IDisposable
     }
 
     /// <summary>Starts a limit.</summary>
-    /// <param name="limit">How long; infinite for none.</param>
-    /// <param name="now">The present timestamp.</param>
-    public AttemptTimeout Rent(TimeSpan limit, long now) =>
-        Rent(limit == Timeout.InfiniteTimeSpan ? Timestamps.Never : new Timestamps(_time).After(now, limit), now, CancellationToken.None);
-
-    /// <summary>Starts a limit.</summary>
     /// <param name="deadline">The timestamp at which it ends.</param>
     /// <param name="now">The present timestamp.</param>
     /// <param name="cancel">What ends it sooner.</param>

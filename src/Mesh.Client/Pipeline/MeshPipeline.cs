@@ -271,17 +271,15 @@ internal sealed class MeshPipeline
                     continue;
                 }
 
-                var now = picker.MeasuresLatency || _telemetry.IsMeasuring ? _time.GetTimestamp() : start;
+                var adaptive = failure == AttemptFailure.Withheld ? null : place?.Adaptive;
+                var now = picker.MeasuresLatency || _telemetry.IsMeasuring || adaptive is not null ? _time.GetTimestamp() : start;
                 if (picker.MeasuresLatency && failure != AttemptFailure.Withheld)
                 {
                     var hasFailed = response is null ? failure != AttemptFailure.Cancelled : AttemptResults.CannotServe(response);
                     picker.OnCompleted(endpoint, new AttemptOutcome(_timestamps.Between(attemptStart, now), hasFailed, now));
                 }
 
-                if (place is { Adaptive: { } adaptive } && failure != AttemptFailure.Withheld)
-                {
-                    adaptive.Record(attemptStart, _time.GetTimestamp(), place.Unanswered, AttemptResults.HasFailed(response));
-                }
+                adaptive?.Record(attemptStart, now, place!.Unanswered, AttemptResults.HasFailed(response));
 
                 TimeSpan? pause = null;
                 if (response is not null)

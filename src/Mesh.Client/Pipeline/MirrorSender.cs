@@ -228,7 +228,7 @@ internal sealed partial class MirrorSender : IDisposable, IAsyncDisposable
         {
             using var response = await _transport.Get(endpoint).SendAsync(copy, cancel).ConfigureAwait(false);
             headers = _time.GetTimestamp();
-            failed = (int)response.StatusCode is 502 or 503 or 504;
+            failed = AttemptResults.CannotServe(response);
             await DiscardAsync(response, cancel).ConfigureAwait(false);
             return (int)response.StatusCode;
         }

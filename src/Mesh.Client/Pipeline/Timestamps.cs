@@ -12,14 +12,12 @@ internal readonly struct Timestamps(TimeProvider time)
     private readonly double _perTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
     private readonly double _ticks = (double)TimeSpan.TicksPerSecond / time.TimestampFrequency;
 
-    /// <summary>So much later; never if the duration is not above zero, which means that there is no limit.</summary>
-    public long After(long start, TimeSpan duration)
-    {
-        if (duration.Ticks <= 0)
-        {
-            return Never;
-        }
+    /// <summary>When a limit ends; never if it is not above zero, which means that there is none.</summary>
+    public long After(long start, TimeSpan limit) => limit.Ticks <= 0 ? Never : Add(start, limit);
 
+    /// <summary>So much later; never if that is beyond counting.</summary>
+    public long Add(long start, TimeSpan duration)
+    {
         var length = duration.Ticks * _perTick;
         return length >= Never - Math.Max(start, 0) ? Never : start + (long)length;
     }

@@ -194,9 +194,12 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Balance = BalanceReport.Of(view),
             Warmup = WarmupReport.Of(view.LoadBalancer),
             Limits = Limits(state, view),
+            Refused = view.Breaker?.Refused,
+            OverLimit = view.Breaker is { Adaptive: not null } watched ? watched.OverLimit : null,
             CircuitBreaker = view.Circuit is { } circuit ? Describe(circuit) : null,
             ResiliencePipeline = view.ResiliencePipeline,
             RetryBudget = state.KnownRetries is { } retries ? Describe(retries, state.Service.Resilience.Time) : null,
+            Hedges = state.KnownHedges is { } hedges ? new HedgesReport(hedges.Sent, hedges.Refused) : null,
         };
     }
 

@@ -169,6 +169,12 @@ internal sealed record DestinationReport
     /// <summary>Limits of requests, if there are any.</summary>
     public IReadOnlyList<LimitReport>? Limits { get; init; }
 
+    /// <summary>How many requests these limits have refused; absent where requests are not counted.</summary>
+    public long? Refused { get; init; }
+
+    /// <summary>How many were over the limit that finds itself and let in, because it only watches; absent without one.</summary>
+    public long? OverLimit { get; init; }
+
     /// <summary>The failure-rate breaker, if there is one.</summary>
     public CircuitBreakerReport? CircuitBreaker { get; init; }
 
@@ -177,7 +183,14 @@ internal sealed record DestinationReport
 
     /// <summary>The retry budget, once there was a request.</summary>
     public RetryBudgetReport? RetryBudget { get; init; }
+
+    /// <summary>Second attempts beside first ones, once there was a request that may have one.</summary>
+    public HedgesReport? Hedges { get; init; }
 }
+
+/// <param name="Sent">How many were sent.</param>
+/// <param name="Refused">How many were not, for want of budget.</param>
+internal sealed record HedgesReport(long Sent, long Refused);
 
 /// <param name="Endpoint">Host and port.</param>
 /// <param name="Seconds">For how much longer.</param>

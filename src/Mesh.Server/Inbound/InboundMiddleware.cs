@@ -29,6 +29,7 @@ internal sealed class InboundMiddleware
     private readonly InboundAdmission? _admission;
     private readonly PathString[] _exempt;
     private readonly TimeProvider _time;
+    private readonly Timestamps _timestamps;
     private readonly MeshServerTelemetry _telemetry;
 
     public InboundMiddleware(
@@ -40,6 +41,7 @@ internal sealed class InboundMiddleware
         _admission = admission.IsOn ? admission : null;
         _exempt = [.. _options.Concurrency.ExemptPaths.Select(static path => new PathString(path))];
         _time = time;
+        _timestamps = new Timestamps(time);
         _telemetry = telemetry;
     }
 
@@ -132,7 +134,7 @@ internal sealed class InboundMiddleware
         request is { HasDeadline: true } ? _deadlines.ServeAsync(context, request, _next) : _next(context);
 
     private long Deadline(TimeSpan? timeout) => timeout is { } left
-        ? MeshRequestContext.DeadlineAfter(_time, _time.GetTimestamp(), left)
+        ? _timestamps.Add(_time.GetTimestamp(), left)
         : MeshRequestContext.NoDeadline;
 
     private Task RefuseAsync(HttpContext context, Refusal refusal)

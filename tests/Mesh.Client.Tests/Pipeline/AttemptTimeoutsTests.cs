@@ -11,7 +11,7 @@ public sealed class AttemptTimeoutsTests
     public void Rent_LimitPasses_CancelsWithinATick()
     {
         using var timeouts = new AttemptTimeouts(_time);
-        var timeout = timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var timeout = Rent(timeouts, TimeSpan.FromSeconds(1));
 
         _time.Advance(TimeSpan.FromSeconds(0.999));
         Assert.False(timeout.Token.IsCancellationRequested);
@@ -25,7 +25,7 @@ public sealed class AttemptTimeoutsTests
     public void Rent_ShortLimit_HasATimerOfItsOwn()
     {
         using var timeouts = new AttemptTimeouts(_time);
-        var timeout = timeouts.Rent(TimeSpan.FromMilliseconds(3), _time.GetTimestamp());
+        var timeout = Rent(timeouts, TimeSpan.FromMilliseconds(3));
 
         _time.Advance(TimeSpan.FromMilliseconds(2));
         Assert.False(timeout.HasExpired);
@@ -43,7 +43,7 @@ public sealed class AttemptTimeoutsTests
         using var timeouts = new AttemptTimeouts(_time);
         var before = _time.Timers;
 
-        timeouts.Return(timeouts.Rent(TimeSpan.FromMilliseconds(3), _time.GetTimestamp()), canBeReused);
+        timeouts.Return(Rent(timeouts, TimeSpan.FromMilliseconds(3)), canBeReused);
 
         Assert.Equal(before, _time.Timers);
     }
@@ -52,11 +52,11 @@ public sealed class AttemptTimeoutsTests
     public void Return_InTime_IsUsedAgainAndNeverCancelled()
     {
         using var timeouts = new AttemptTimeouts(_time);
-        var first = timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var first = Rent(timeouts, TimeSpan.FromSeconds(1));
         timeouts.Return(first, canBeReused: true);
         _time.Advance(TimeSpan.FromSeconds(0.5));
 
-        var second = timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var second = Rent(timeouts, TimeSpan.FromSeconds(1));
         Assert.Same(first, second);
         _time.Advance(TimeSpan.FromSeconds(0.75));
         Assert.False(second.Token.IsCancellationRequested);
@@ -70,7 +70,7 @@ public sealed class AttemptTimeoutsTests
     public void Return_SpentOrHeld_IsNotUsedAgain(bool isExpired)
     {
         using var timeouts = new AttemptTimeouts(_time);
-        var first = timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var first = Rent(timeouts, TimeSpan.FromSeconds(1));
         if (isExpired)
         {
             _time.Advance(TimeSpan.FromSeconds(2));
@@ -78,20 +78,20 @@ public sealed class AttemptTimeoutsTests
 
         timeouts.Return(first, canBeReused: isExpired);
 
-        Assert.NotSame(first, timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp()));
+        Assert.NotSame(first, Rent(timeouts, TimeSpan.FromSeconds(1)));
     }
 
     [Fact]
     public void Look_NothingUnderWay_SleepsAndWakesAgain()
     {
         using var timeouts = new AttemptTimeouts(_time);
-        timeouts.Return(timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp()), canBeReused: true);
+        timeouts.Return(Rent(timeouts, TimeSpan.FromSeconds(1)), canBeReused: true);
         Assert.True(_time.IsPeriodic);
 
         _time.Advance(AttemptTimeouts.Tick);
         Assert.False(_time.IsPeriodic);
 
-        var timeout = timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var timeout = Rent(timeouts, TimeSpan.FromSeconds(1));
         Assert.True(_time.IsPeriodic);
         _time.Advance(TimeSpan.FromSeconds(1.1));
         Assert.True(timeout.HasExpired);
@@ -106,8 +106,8 @@ public sealed class AttemptTimeoutsTests
         using var timeouts = new AttemptTimeouts(_time);
 
         // One that the common timer has watched before.
-        timeouts.Return(timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp()), canBeReused: true);
-        var timeout = timeouts.Rent(ticks < 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(ticks), _time.GetTimestamp());
+        timeouts.Return(Rent(timeouts, TimeSpan.FromSeconds(1)), canBeReused: true);
+        var timeout = Rent(timeouts, ticks < 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(ticks));
 
         _time.Advance(TimeSpan.FromDays(100));
 
@@ -120,7 +120,7 @@ public sealed class AttemptTimeoutsTests
     {
         using var timeouts = new AttemptTimeouts(_time);
         var all = Enumerable.Range(0, 10_000)
-            .Select(n => timeouts.Rent(TimeSpan.FromSeconds(n % 2 == 0 ? 1 : 3), _time.GetTimestamp())).ToArray();
+            .Select(n => Rent(timeouts, TimeSpan.FromSeconds(n % 2 == 0 ? 1 : 3))).ToArray();
         Assert.Equal(Enumerable.Range(0, 10_000), all.Select(static t => t.Slot));
 
         _time.Advance(TimeSpan.FromSeconds(1.1));
@@ -131,7 +131,7 @@ public sealed class AttemptTimeoutsTests
         }
 
         // Half came back; the places of the others are given out again.
-        var next = Enumerable.Range(0, 10_000).Select(_ => timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp())).ToArray();
+        var next = Enumerable.Range(0, 10_000).Select(_ => Rent(timeouts, TimeSpan.FromSeconds(1))).ToArray();
         Assert.Equal(Enumerable.Range(0, 10_000), next.Select(static t => t.Slot).Order());
         Assert.All(next, static t => Assert.False(t.Token.IsCancellationRequested));
     }
@@ -157,7 +157,7 @@ public sealed class AttemptTimeoutsTests
             {
                 // A fresh deadline, read after the timer may have expired the one before: it must start uncancelled.
                 var now = _time.GetTimestamp();
-                var timeout = timeouts.Rent(limit, now);
+                var timeout = timeouts.Rent(new Timestamps(_time).After(now, limit), now, CancellationToken.None);
                 var isCancelled = timeout.Token.IsCancellationRequested;
                 var age = _time.GetElapsedTime(now);
                 if (isCancelled && age < limit)
@@ -181,13 +181,13 @@ public sealed class AttemptTimeoutsTests
         for (var i = 0; i < 2_000; i++)
         {
             // The timer is about to sleep; at the same time an attempt starts.
-            timeouts.Return(timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp()), canBeReused: true);
+            timeouts.Return(Rent(timeouts, TimeSpan.FromSeconds(1)), canBeReused: true);
             using var gate = new Barrier(2);
             AttemptTimeout? timeout = null;
             var attempt = Task.Run(() =>
             {
                 gate.SignalAndWait();
-                timeout = timeouts.Rent(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+                timeout = Rent(timeouts, TimeSpan.FromSeconds(1));
             });
             gate.SignalAndWait();
             _time.Advance(AttemptTimeouts.Tick);
@@ -239,5 +239,11 @@ public sealed class AttemptTimeoutsTests
                 return ValueTask.CompletedTask;
             }
         }
+    }
+
+    private AttemptTimeout Rent(AttemptTimeouts timeouts, TimeSpan limit)
+    {
+        var now = _time.GetTimestamp();
+        return timeouts.Rent(new Timestamps(_time).After(now, limit), now, CancellationToken.None);
     }
 }

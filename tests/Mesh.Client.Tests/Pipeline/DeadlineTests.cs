@@ -152,7 +152,7 @@ public sealed class DeadlineTests
 
     private static IDisposable Serving(TestMesh mesh, int milliseconds) => MeshRequestContext.Push(new MeshRequestContext(
         mesh.Time,
-        MeshRequestContext.DeadlineAfter(mesh.Time, mesh.Time.GetTimestamp(), TimeSpan.FromMilliseconds(milliseconds)),
+        new Timestamps(mesh.Time).Add(mesh.Time.GetTimestamp(), TimeSpan.FromMilliseconds(milliseconds)),
         RequestPriority.Default));
 
     private static HttpRequestMessage Grpc(string? timeout)

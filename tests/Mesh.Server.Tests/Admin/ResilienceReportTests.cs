@@ -33,6 +33,8 @@ public sealed class ResilienceReportTests
         Assert.Null(destination.View.Breaker!.TryEnter(2, true));
         Assert.Null(destination.Retries.TryRetry(mesh.Time.GetTimestamp(), null, false, true, out _, out _));
 
+        destination.Hedges.Deposit(100);
+        Assert.Equal([true, false], new[] { destination.Hedges.TryTake(), destination.Hedges.TryTake() });
         destination.Circuit!.Opened(mesh.Time.GetUtcNow() + TimeSpan.FromSeconds(5), 0.5, 10);
         destination.Circuit.Refuse();
 
@@ -49,6 +51,9 @@ public sealed class ResilienceReportTests
             ["MaxRequests 7 1 6", "MaxRetries 2 1 1"],
             report.GetProperty("limits").EnumerateArray().Select(static l =>
                 $"{l.GetProperty("name")} {l.GetProperty("limit")} {l.GetProperty("inUse")} {l.GetProperty("remaining")}"));
+        Assert.Equal(0, report.GetProperty("refused").GetInt64());
+        Assert.False(report.TryGetProperty("overLimit", out _));
+        Assert.Equal((1, 1), (report.GetProperty("hedges").GetProperty("sent").GetInt64(), report.GetProperty("hedges").GetProperty("refused").GetInt64()));
         var breaker = report.GetProperty("circuitBreaker");
         Assert.Equal(("Open", false, 5.0, 0.1, 20, 1), (
             breaker.GetProperty("state").GetString(), breaker.GetProperty("forced").GetBoolean(), breaker.GetProperty("seconds").GetDouble(),
