@@ -8,6 +8,7 @@ using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Runtime.Resilience;
+using Mesh.Discovery.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -51,8 +52,15 @@ internal static class MeshRegistration
     {
         services.AddSingleton<MeshSetup>();
         services.AddSingleton(static provider => provider.GetRequiredService<MeshSetup>().Options);
+        services.AddSingleton(static provider => new MeshCertificates(
+            provider.GetRequiredService<MeshSetup>().CreateCertificateSource(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<IRandomSource>(),
+            provider.GetRequiredService<ILogger<MeshCertificates>>()));
         services.AddSingleton(static provider =>
         {
+            // Before the rules, with which is told what is wrong with it.
+            provider.GetRequiredService<MeshCertificates>();
             var setup = provider.GetRequiredService<MeshSetup>();
             var catalogs = setup.CreateCatalogs();
             var runtime = new MeshRuntime(

@@ -4,6 +4,7 @@ using Mesh.Discovery.Configuration;
 using Mesh.Discovery.Consul;
 using Mesh.Discovery.Istio;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Security;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -107,6 +108,27 @@ internal sealed class MeshSetup : IDisposable
         }
 
         return sources;
+    }
+
+    /// <summary>Where the certificate of the process comes from; null if it is to have none. Call before <see cref="CreateSources"/>.</summary>
+    public ICertificateSource? CreateCertificateSource()
+    {
+        var name = Options.Security.Certificates.Source;
+        if (name.Length == 0)
+        {
+            return null;
+        }
+
+        var others = _services.GetServices<ICertificateSource>().ToList();
+        if (others.Find(source => source.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } other)
+        {
+            return other;
+        }
+
+        string[] known = [.. others.Select(static source => source.Name)];
+        _issues.Add(new RuleIssue(IssueSeverity.Error, new SourceLocation("configuration", $"{MeshOptions.SectionName}:Security:Certificates:Source"),
+            $"the source of certificates '{name}' is not known; allowed are {string.Join(", ", known)}"));
+        return null;
     }
 
     /// <summary>After everything that was made from it, so that a registration can still be withdrawn.</summary>

@@ -21,6 +21,12 @@ public sealed record Endpoint
     /// <summary>The service's port that this address answers for; <see langword="null"/> (default) answers for all.</summary>
     public int? ServicePort { get; init; }
 
+    /// <summary>
+    /// Whether mTLS with a certificate of the mesh is spoken there (Istio: the label <c>security.istio.io/tlsMode: istio</c>). Default
+    /// false.
+    /// </summary>
+    public bool SpeaksMtls { get; init; }
+
     /// <summary>What else Consul says of it, for subsets that are filters over that.</summary>
     internal Consul.ConsulInstance? Consul { get; init; }
 }

@@ -43,6 +43,9 @@ public sealed class MeshOptions
     /// <summary>Requests that the process serves.</summary>
     public InboundOptions Inbound { get; } = new();
 
+    /// <summary>Who the process is, and whom it lets in.</summary>
+    public SecurityOptions Security { get; } = new();
+
     /// <summary>How the process leaves.</summary>
     public DrainOptions Drain { get; } = new();
 

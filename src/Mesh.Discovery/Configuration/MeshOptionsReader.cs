@@ -43,6 +43,7 @@ internal static class MeshOptionsReader
         Read(mesh.Object("config"), options.Config);
         Read(mesh.Object("outbound"), options.Outbound);
         InboundOptionsReader.Read(mesh.Object("inbound"), options.Inbound);
+        SecurityOptionsReader.Read(mesh.Object("security"), options.Security);
         if (mesh.Object("drain") is { } drain)
         {
             options.Drain.Delay = drain.Duration("delay") ?? options.Drain.Delay;

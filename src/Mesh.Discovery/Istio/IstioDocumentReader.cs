@@ -3,18 +3,18 @@ using Mesh.Discovery.Rules.Reading;
 
 namespace Mesh.Discovery.Istio;
 
-/// <summary>Reads <c>networking.istio.io</c>'s VirtualService, DestinationRule and ServiceEntry.</summary>
+/// <summary>
+/// Reads <c>networking.istio.io</c>'s VirtualService, DestinationRule and ServiceEntry, and <c>security.istio.io</c>'s
+/// PeerAuthentication, AuthorizationPolicy and RequestAuthentication.
+/// </summary>
 internal static class IstioDocumentReader
 {
-    private const string Group = "networking.istio.io";
-
-    private static readonly string[] s_apiVersions = [$"{Group}/v1", $"{Group}/v1beta1", $"{Group}/v1alpha3"];
-
-    private static readonly string[] s_kinds = ["VirtualService", "DestinationRule", "ServiceEntry"];
-
-    /// <summary>Kinds of the group that are Istio's but not ours.</summary>
-    private static readonly string[] s_otherKinds =
-        ["Gateway", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"];
+    private static readonly ApiGroup[] s_groups =
+    [
+        new("networking.istio.io", ["v1", "v1beta1", "v1alpha3"], ["VirtualService", "DestinationRule", "ServiceEntry"],
+            ["Gateway", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"]),
+        new("security.istio.io", ["v1", "v1beta1"], ["PeerAuthentication"], ["AuthorizationPolicy", "RequestAuthentication"]),
+    ];
 
     /// <summary>Reads a document; a Kubernetes <c>List</c>, as <c>kubectl get</c> prints it, holds several.</summary>
     /// <param name="document">The document.</param>
@@ -95,12 +95,14 @@ internal static class IstioDocumentReader
     {
         var reading = root.Reading;
         var slash = apiVersion.LastIndexOf('/');
-        var group = slash < 0 ? apiVersion : apiVersion[..slash];
-        if (group != Group || slash < 0)
+        var name = slash < 0 ? apiVersion : apiVersion[..slash];
+        if (slash < 0 || Array.Find(s_groups, group => group.Name == name) is not { } group)
         {
-            if (RuleText.Nearest(group, [Group]) is not null)
+            var nearest = RuleText.Nearest(name, [.. s_groups.Select(static known => known.Name)]);
+            if (nearest is not null)
             {
-                root.Find("apiVersion")!.Value.RefuseWord(apiVersion, "is not known", s_apiVersions);
+                root.Find("apiVersion")!.Value.RefuseWord(
+                    apiVersion, "is not known", Array.Find(s_groups, known => known.Name == nearest)!.ApiVersions);
                 return false;
             }
 
@@ -109,22 +111,22 @@ internal static class IstioDocumentReader
             return false;
         }
 
-        if (s_otherKinds.Contains(kind))
+        if (group.OtherKinds.Contains(kind))
         {
             reading.NotSupported(root.Location, $"the document {RuleText.Quote(kind)}", "is skipped");
             return false;
         }
 
-        var known = s_kinds.Contains(kind);
+        var known = group.Kinds.Contains(kind);
         if (!known)
         {
-            root.Find("kind")!.Value.RefuseWord(kind, $"is no kind of {Group}", s_kinds);
+            root.Find("kind")!.Value.RefuseWord(kind, $"is no kind of {group.Name}", group.Kinds);
         }
 
-        var version = s_apiVersions.Contains(apiVersion);
+        var version = group.ApiVersions.Contains(apiVersion);
         if (!version)
         {
-            root.Find("apiVersion")!.Value.RefuseWord(apiVersion, "is not known", s_apiVersions);
+            root.Find("apiVersion")!.Value.RefuseWord(apiVersion, "is not known", group.ApiVersions);
         }
 
         return known && version;
@@ -177,6 +179,9 @@ internal static class IstioDocumentReader
                 spec.NotSupported("exportTo", "workloadSelector");
                 spec.Done();
                 return rule;
+            case "PeerAuthentication":
+                return PeerAuthenticationReader.Read(
+                    spec, new PeerAuthenticationConfig { Name = name, Namespace = @namespace, Location = location });
             default:
                 return ServiceEntryReader.Read(
                     spec, new ServiceEntryConfig { Name = name, Namespace = @namespace, Location = location });
@@ -207,5 +212,14 @@ internal static class IstioDocumentReader
         spec.NotSupported("tls", "tcp", "exportTo");
         spec.Done();
         return applies ? identity with { Hosts = hosts, Http = http } : null;
+    }
+
+    /// <param name="Name">The group.</param>
+    /// <param name="Versions">Its versions, which mean the same to us.</param>
+    /// <param name="Kinds">The kinds that are read.</param>
+    /// <param name="OtherKinds">Kinds that are Istio's but not ours.</param>
+    private sealed record ApiGroup(string Name, string[] Versions, string[] Kinds, string[] OtherKinds)
+    {
+        public string[] ApiVersions { get; } = [.. Versions.Select(version => $"{Name}/{version}")];
     }
 }

@@ -7,6 +7,7 @@ namespace Mesh.Discovery.Routing;
 /// <param name="DestinationRules">Subsets and policies by host.</param>
 /// <param name="Entries">Hosts with endpoints of their own.</param>
 /// <param name="Guards">What intentions deny this process.</param>
+/// <param name="Inbound">What holds for requests that this process serves.</param>
 /// <param name="InEffect">Documents of which at least one host follows something; the others are hidden by stronger ones, or about others.</param>
 /// <param name="Issues">Everything that is wrong.</param>
 internal sealed record CompiledRules(
@@ -14,5 +15,6 @@ internal sealed record CompiledRules(
     HostTable<DestinationRuleConfig> DestinationRules,
     IReadOnlyList<ServiceEntryHost> Entries,
     GuardTable Guards,
+    InboundRules Inbound,
     IReadOnlySet<RuleConfig> InEffect,
     IssueList Issues);

@@ -18,6 +18,9 @@ internal sealed class RuleCompiler(
     string ownNamespace, Labels ownLabels, IReadOnlySet<string> policies, int retryAttempts, string ownService = "",
     bool headerFaults = false, IReadOnlySet<string>? pipelines = null)
 {
+    /// <summary>The process, as rules about requests served see it. Default: what is known without <c>Mesh:Security</c>.</summary>
+    public Workload Workload { get; init; } = new(ownService, ownNamespace, ownLabels, new SecurityOptions().RootNamespace);
+
     private Dictionary<VirtualServiceConfig, CompiledService> _compiled = new(ReferenceEqualityComparer.Instance);
 
     public CompiledRules Compile(IReadOnlyList<PlacedRule> rules)
@@ -59,7 +62,8 @@ internal sealed class RuleCompiler(
 
             AddVirtualServices(unique);
             AddIntentions(unique);
-            return new CompiledRules(_tables, _destinationRules, Entries(), _guards, _inEffect, _issues);
+            var inbound = InboundRules.Create(unique, compiler.Workload, _inEffect, _issues);
+            return new CompiledRules(_tables, _destinationRules, Entries(), _guards, inbound, _inEffect, _issues);
         }
 
         /// <summary>

@@ -3,7 +3,7 @@ namespace Mesh.Discovery.Rules;
 /// <summary>One rule document, whatever it was written in.</summary>
 internal abstract record RuleConfig
 {
-    /// <summary>Istio's kind: <c>VirtualService</c>, <c>DestinationRule</c> or <c>ServiceEntry</c>.</summary>
+    /// <summary>Istio's kind, such as <c>VirtualService</c>.</summary>
     public abstract string Kind { get; }
 
     /// <summary>The document's own name.</summary>

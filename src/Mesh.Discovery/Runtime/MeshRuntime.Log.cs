@@ -7,9 +7,6 @@ internal sealed partial class MeshRuntime
 {
     private static partial class Log
     {
-        [LoggerMessage(101, LogLevel.Error, "Following {Name} failed; what it said before stays in use. Next try in about {Pause}.")]
-        public static partial void WatchFailed(ILogger logger, string name, TimeSpan pause, Exception exception);
-
         [LoggerMessage(102, LogLevel.Error, "Rule refused; its last good version, if there is one, stays in use. {Issue}")]
         public static partial void RuleRefused(ILogger logger, RuleIssue issue);
 

@@ -31,9 +31,6 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     /// <summary>The longest DNS name.</summary>
     private const int MaxHost = 253;
 
-    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
-
     private readonly Lock _lock = new();
     private readonly MeshOptions _options;
     private readonly IReadOnlyList<IRuleSource> _sources;
@@ -56,6 +53,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
     private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> _watches = [];
     private volatile MeshSnapshot _current = MeshSnapshot.Empty;
+    private volatile InboundRules _inbound = InboundRules.Empty;
     private IReadOnlyList<RuleIssue> _reported = [];
     private long _revision;
     private long _syncAsked;
@@ -91,7 +89,10 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         _defaultFault = FaultPlan.Create(null, options.Outbound.HeaderFaults);
         _rules = new RuleBook(new RuleCompiler(
             options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service,
-            options.Outbound.HeaderFaults, pipelines));
+            options.Outbound.HeaderFaults, pipelines)
+        {
+            Workload = new Workload(options.Service, options.Namespace, new Labels(options.Labels), options.Security.RootNamespace),
+        });
         foreach (var consul in catalogs.OfType<ConsulCatalog>())
         {
             consul.IsNamed = Knows;
@@ -122,6 +123,12 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
 
     /// <summary>The present view. Never null; empty before the first one.</summary>
     public MeshSnapshot Current => _current;
+
+    /// <summary>What holds for requests that this process serves.</summary>
+    public InboundRules Inbound => _inbound;
+
+    /// <summary>Raised, one at a time, after <see cref="Inbound"/> may have changed. Handlers must be quick and must not throw.</summary>
+    public event Action? InboundChanged;
 
     /// <summary>What is wrong with the rules as their sources have them now.</summary>
     public IReadOnlyList<RuleIssue> Issues
@@ -329,41 +336,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         cancel.ThrowIfCancellationRequested();
     }
 
-    private async Task FollowAsync(string name, Func<CancellationToken, Task> watch)
-    {
-        var pause = s_firstPause;
-        while (!_stop.IsCancellationRequested)
-        {
-            var began = _time.GetTimestamp();
-            try
-            {
-                await watch(_stop.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // Whatever a source throws, the mesh goes on with what it knows; it is logged.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                // After a long good time it is a new trouble.
-                pause = _time.GetElapsedTime(began) >= s_longestPause ? s_firstPause : pause;
-                Log.WatchFailed(_logger, name, pause, e);
-            }
-
-            try
-            {
-                await Task.Delay(pause * (0.5 + _random.NextDouble()), _time, _stop.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-
-            pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
-        }
-    }
+    private Task FollowAsync(string name, Func<CancellationToken, Task> watch) =>
+        SourceWatch.RunAsync(name, watch, _time, _random, _logger, _stop.Token);
 
     private void TakeRules(IRuleSource source, RuleBatch batch)
     {
@@ -417,6 +391,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
 
             Apply(_rules.Compiled!);
             Publish();
+            _inbound = _rules.Compiled!.Inbound;
+            InboundChanged?.Invoke();
         }
     }
 

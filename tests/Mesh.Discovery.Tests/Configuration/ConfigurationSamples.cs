@@ -50,6 +50,14 @@ internal static class ConfigurationSamples
                 "Mode": "Enforce", "MinLimit": 5, "MaxLimit": 200, "Window": "500ms", "MaxWait": "50ms",
                 "ExemptPaths": [ "/status/", "/probe" ] }
             },
+            "Security": {
+              "Mode": "STRICT", "Ports": { "8081": "DISABLE" }, "TrustDomain": "example.org", "TrustDomainAliases": [ "old.example.org" ],
+              "ServiceAccount": "page", "RootNamespace": "mesh", "AutoMtls": true, "PathNormalization": "MERGE_SLASHES",
+              "Gateways": [ "spiffe://example.org/ns/prod/sa/gateway" ],
+              "Certificates": { "Source": "Files", "Development": { "Path": "/tmp/ca", "Lifetime": "1h" },
+                "Files": { "Certificate": "certs/tls.crt", "Key": "certs/tls.key", "Roots": "certs/ca.crt",
+                  "OtherRoots": { "partner.example": "certs/partner.crt" }, "PollInterval": "5s" } }
+            },
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Access": "Any" },
             "Services": { "reviews": { "Endpoints": [

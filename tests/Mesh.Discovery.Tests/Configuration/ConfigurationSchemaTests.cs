@@ -178,6 +178,13 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(
             concurrency.ExemptPaths,
             mesh["Inbound"]!["properties"]!["Concurrency"]!["properties"]!["ExemptPaths"]!["default"]!.AsArray().Select(static path => (string?)path));
+        var security = options.Security;
+        Assert.Equal(security.TrustDomain, Default("Security:TrustDomain"));
+        Assert.Equal(security.RootNamespace, Default("Security:RootNamespace"));
+        Assert.Equal(security.AutoMtls.ToString().ToLowerInvariant(), Default("Security:AutoMtls"));
+        Assert.Equal(security.PathNormalization.ToString().ToUpperInvariant(), Default("Security:PathNormalization"));
+        Assert.Equal(security.Certificates.Development.Lifetime, Duration("Security:Certificates:Development:Lifetime"));
+        Assert.Equal(security.Certificates.Files.PollInterval, Duration("Security:Certificates:Files:PollInterval"));
         Assert.Equal(options.Drain.Delay, Duration("Drain:Delay"));
         Assert.Equal(options.Admin.Enabled.ToString().ToLowerInvariant(), Default("Admin:Enabled"));
         Assert.Equal(options.Admin.Access.ToString(), Default("Admin:Access"));

@@ -1,0 +1,21 @@
+using Mesh.Discovery.Rules;
+
+namespace Mesh.Discovery.Routing;
+
+/// <summary>What rules say of the requests that this process serves. Immutable.</summary>
+internal sealed class InboundRules
+{
+    public static readonly InboundRules Empty = new() { Modes = PeerModes.None };
+
+    /// <summary>What the ports accept, as far as rules say so.</summary>
+    public required PeerModes Modes { get; init; }
+
+    /// <param name="rules">All documents, the strongest first.</param>
+    /// <param name="workload">This process.</param>
+    /// <param name="inEffect">Takes those that are about this process.</param>
+    /// <param name="issues">Takes what is wrong.</param>
+    public static InboundRules Create(IReadOnlyList<PlacedRule> rules, Workload workload, HashSet<RuleConfig> inEffect, IssueList issues) => new()
+        {
+            Modes = PeerModes.Create(rules, workload, inEffect, issues),
+        };
+}

@@ -1,0 +1,60 @@
+using System.Formats.Asn1;
+using System.Security.Cryptography.X509Certificates;
+using Mesh.Discovery.Rules.Reading;
+
+namespace Mesh.Discovery.Security;
+
+/// <summary>Reads the SPIFFE ID of a certificate: the runtime enumerates DNS names and addresses of a SAN, and no URIs.</summary>
+internal static class SubjectNames
+{
+    private const string SubjectAlternativeName = "2.5.29.17";
+    private static readonly Asn1Tag s_uri = new(TagClass.ContextSpecific, 6);
+
+    /// <summary>The one SPIFFE ID of a certificate. More than one URI is refused, as the X.509-SVID standard wants.</summary>
+    public static SpiffeId? IdOf(X509Certificate2 certificate, out string? problem)
+    {
+        string? uri = null;
+        try
+        {
+            foreach (var extension in certificate.Extensions)
+            {
+                if (extension.Oid?.Value != SubjectAlternativeName)
+                {
+                    continue;
+                }
+
+                var names = new AsnReader(extension.RawData, AsnEncodingRules.DER).ReadSequence();
+                while (names.HasData)
+                {
+                    if (!names.PeekTag().HasSameClassAndValue(s_uri))
+                    {
+                        names.ReadEncodedValue();
+                        continue;
+                    }
+
+                    if (uri is not null)
+                    {
+                        problem = "has more than one URI as a subject alternative name";
+                        return null;
+                    }
+
+                    uri = names.ReadCharacterString(UniversalTagNumber.IA5String, s_uri);
+                }
+            }
+        }
+        catch (AsnContentException)
+        {
+            problem = "has subject alternative names that cannot be read";
+            return null;
+        }
+
+        if (!SpiffeId.TryParse(uri, out var id))
+        {
+            problem = uri is null ? "has no SPIFFE ID" : $"has the URI {RuleText.Quote(uri)}, which is not a SPIFFE ID";
+            return null;
+        }
+
+        problem = null;
+        return id;
+    }
+}
