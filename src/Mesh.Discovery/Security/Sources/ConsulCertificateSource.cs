@@ -28,6 +28,7 @@ internal sealed partial class ConsulCertificateSource : ICertificateSource
     private TrustBundle? _roots;
     private X509Certificate2[]? _leaf;
     private X509Certificate2[]? _goodLeaf;
+    private TrustBundle? _publishedRoots;
     private string? _told;
 
     /// <param name="consul">The agent.</param>
@@ -103,7 +104,7 @@ internal sealed partial class ConsulCertificateSource : ICertificateSource
         }
 
         var (set, problem) = Fit(_leaf, _roots);
-        if (set is null && _goodLeaf is not null && !ReferenceEquals(_leaf, _goodLeaf))
+        if (set is null && _goodLeaf is not null && !ReferenceEquals(_roots, _publishedRoots))
         {
             // New roots do not wait until there is a certificate that is good too.
             set = Fit(_goodLeaf, _roots).Set;
@@ -111,6 +112,7 @@ internal sealed partial class ConsulCertificateSource : ICertificateSource
 
         if (set is not null)
         {
+            _publishedRoots = _roots;
             _publish!(set);
         }
 
