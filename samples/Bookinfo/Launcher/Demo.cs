@@ -125,6 +125,11 @@ internal sealed class Demo(LauncherOptions options)
         var title = $"Product page: {fleet.Page}";
         var output = options.Json ? Console.Error : Console.Out;
         output.WriteLine(title);
+        if (options.Mtls)
+        {
+            output.WriteLine($"Processes: {fleet.Addresses}");
+        }
+
         if (consul is not null)
         {
             output.WriteLine(consul.Describe(Rules));

@@ -47,6 +47,9 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>The product page as a browser reaches it.</summary>
     public Uri? Page { get; private set; }
 
+    /// <summary>Where each process listens: <c>details http://127.0.0.1:40001</c>. Once all are started.</summary>
+    public string Addresses => string.Join(", ", _processes.Select(static process => $"{process.Name} {process.Address.Result.GetLeftPart(UriPartial.Authority)}"));
+
     /// <summary>How many processes there are to restart.</summary>
     public int Count => _processes.Count;
 
