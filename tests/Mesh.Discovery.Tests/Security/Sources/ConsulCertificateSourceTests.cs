@@ -1,6 +1,7 @@
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Threading.Channels;
+using Mesh.Discovery.Consul;
 using Mesh.Discovery.Security;
 using Mesh.Discovery.Security.Sources;
 using Mesh.Discovery.Tests.Consul;
@@ -70,6 +71,32 @@ public sealed class ConsulCertificateSourceTests : WatchFixture
 
         Assert.Null(Consul.Status.Error);
         Assert.Empty(Logged);
+    }
+
+    [Fact]
+    public async Task WatchAsync_CachesThatAnswerWithoutServers_DoNotSayThatTheseAreBack()
+    {
+        Consul.Status.Gone(new ConsulException("No cluster leader"));
+        Start();
+        await FirstAsync();
+
+        Assert.Equal("No cluster leader", Consul.Status.Error);
+    }
+
+    [Fact]
+    public async Task WatchAsync_AgentThatIsBack_IsHeardByItsCacheToo()
+    {
+        Start();
+        (await CallAsync(RootsPath)).Break();
+        await UntilLoggedAsync(301);
+        var leaf = await CallAsync(LeafPath);
+        await Time.PassAsync(250);
+        (await CallAsync(RootsPath)).Ok(Roots(_first), 5);
+        leaf.Ok(Body(Leaf(_first)), 5);
+        await NextAsync();
+
+        Assert.Null(Consul.Status.Error);
+        Assert.Equal([301, 302], Logged);
     }
 
     [Fact]
