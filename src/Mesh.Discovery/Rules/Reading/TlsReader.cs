@@ -48,7 +48,11 @@ internal static class TlsReader
             {
                 item.Refuse("is empty", "a SPIFFE ID, another URI, or a DNS name");
             }
-            else if (text.StartsWith("spiffe:", StringComparison.OrdinalIgnoreCase) && !SpiffeId.TryParse(text, out _))
+            else if (SpiffeId.TryParse(text, out var id))
+            {
+                result.Add(id.ToString());
+            }
+            else if (text.StartsWith("spiffe:", StringComparison.OrdinalIgnoreCase))
             {
                 item.Refuse(
                     "is not a SPIFFE ID", "spiffe://trust-domain/path, the trust domain of a-z 0-9 . - _, the path of a-z A-Z 0-9 . - _ between slashes");
