@@ -58,8 +58,10 @@ internal sealed class TestAuthority
     /// <param name="isServer">Whether it may be a server.</param>
     /// <param name="isClient">Whether it may be a client.</param>
     /// <param name="rsaBits">An RSA key of so many bits and not ECDSA P-256.</param>
+    /// <param name="dnsNames">The DNS names of its SAN.</param>
     public X509Certificate2 Leaf(
-        string[] uris, TimeSpan? notBefore = null, TimeSpan? lifetime = null, bool isServer = true, bool isClient = true, int? rsaBits = null)
+        string[] uris, TimeSpan? notBefore = null, TimeSpan? lifetime = null, bool isServer = true, bool isClient = true, int? rsaBits = null,
+        string[]? dnsNames = null)
     {
         using var rsa = rsaBits is { } bits ? RSA.Create(bits) : null;
         using var ec = rsaBits is null ? ECDsa.Create(ECCurve.NamedCurves.nistP256) : null;
@@ -80,12 +82,17 @@ internal sealed class TestAuthority
         }
 
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(usages, false));
-        if (uris.Length > 0)
+        if (uris.Length > 0 || dnsNames is { Length: > 0 })
         {
             var names = new SubjectAlternativeNameBuilder();
             foreach (var uri in uris)
             {
                 names.AddUri(new Uri(uri));
+            }
+
+            foreach (var name in dnsNames ?? [])
+            {
+                names.AddDnsName(name);
             }
 
             request.CertificateExtensions.Add(names.Build());

@@ -75,6 +75,13 @@ internal sealed partial class TlsDialer(
             }
 
             telemetry.Handshake(plan.Callee, "failed", TlsReasons.Handshake);
+            if (e is AuthenticationException)
+            {
+                // The runtime's own message only refers to the inner exception.
+                throw new AuthenticationException(
+                    $"no TLS with {plan.Callee} at {address.Authority}: {RuleText.Cut(e.GetBaseException().Message, MaxDetail)}", e);
+            }
+
             throw;
         }
     }

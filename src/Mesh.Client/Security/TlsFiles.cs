@@ -78,7 +78,7 @@ internal sealed class TlsFiles(string contentRoot)
         public static FileMark Of(string path)
         {
             var file = File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path);
-            return file.Exists ? new FileMark(file.FullName, file.Length, file.LastWriteTimeUtc) : throw new FileNotFoundException("there is no such file", path);
+            return new FileMark(file.FullName, file.Length, file.LastWriteTimeUtc);
         }
     }
 }
