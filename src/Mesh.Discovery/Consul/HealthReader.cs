@@ -22,7 +22,7 @@ internal sealed class HealthReader(ConsulOptions options)
     {
         _nodes.Clear();
         _labels.Clear();
-        var sidecars = connect is null ? [] : Array.FindAll(connect, static entry => entry is { Service.Kind: SidecarKind, Node: not null });
+        var sidecars = SidecarsByInstance(connect ?? []);
         var endpoints = new SortedDictionary<string, Endpoint>(StringComparer.Ordinal);
         var before = new HashSet<HealthEntry>(ReferenceEqualityComparer.Instance);
         foreach (var entry in entries)
@@ -32,7 +32,9 @@ internal sealed class HealthReader(ConsulOptions options)
                 continue;
             }
 
-            var sidecar = Array.Find(sidecars, sidecar => IsBefore(sidecar, service, node));
+            // One that does not name its instance stands before all of its node.
+            var sidecar = sidecars.Count == 0 ? null
+                : sidecars.GetValueOrDefault((node.Node ?? "", service.ID ?? "")) ?? sidecars.GetValueOrDefault((node.Node ?? "", ""));
             if (sidecar is not null)
             {
                 before.Add(sidecar);
@@ -42,7 +44,7 @@ internal sealed class HealthReader(ConsulOptions options)
         }
 
         // Of the instance behind it nothing is known.
-        foreach (var sidecar in sidecars)
+        foreach (var sidecar in sidecars.Values)
         {
             if (!before.Contains(sidecar))
             {
@@ -69,10 +71,24 @@ internal sealed class HealthReader(ConsulOptions options)
         }
     }
 
-    /// <summary>One that does not name its instance stands before all of its node.</summary>
-    private static bool IsBefore(HealthEntry sidecar, HealthService service, HealthNode node) =>
-        sidecar.Node!.Node == node.Node
-        && (string.IsNullOrEmpty(sidecar.Service!.Proxy?.DestinationServiceID) || sidecar.Service.Proxy.DestinationServiceID == service.ID);
+    /// <summary>Of two before one instance the healthier one.</summary>
+    private static Dictionary<(string Node, string Instance), HealthEntry> SidecarsByInstance(HealthEntry[] connect)
+    {
+        var sidecars = new Dictionary<(string, string), HealthEntry>();
+        foreach (var entry in connect)
+        {
+            if (entry is { Service: { Kind: SidecarKind } service, Node: { } node })
+            {
+                var key = (node.Node ?? "", service.Proxy?.DestinationServiceID ?? "");
+                if (!sidecars.TryGetValue(key, out var other) || StateOf(other).IsCritical)
+                {
+                    sidecars[key] = entry;
+                }
+            }
+        }
+
+        return sidecars;
+    }
 
     private Endpoint? Read(HealthEntry entry, HealthService service, HealthNode node, Labels meta, HealthEntry? sidecar)
     {
