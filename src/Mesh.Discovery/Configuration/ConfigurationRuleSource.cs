@@ -60,7 +60,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
             var path = reading.Join(MeshOptions.SectionName, reading.Show(section));
             var node = tree.Read(path, reading);
-            var parts = section == SectionReader.Authorization ? node.IsNull ? [] : node.Items().Select(static item => ("", item)) : node.Entries();
+            var parts = section == SectionReader.Authorization ? node.Items().Select(static item => ("", item)) : node.Entries();
             foreach (var (host, value) in parts)
             {
                 present.Add(value.Path);

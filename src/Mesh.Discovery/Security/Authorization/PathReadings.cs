@@ -15,6 +15,9 @@ namespace Mesh.Discovery.Security.Authorization;
 /// <param name="Lenient">Decoded up to three times, without parameters of segments, <c>\</c> as <c>/</c>, slashes merged, dot segments resolved.</param>
 internal readonly record struct PathReadings(string Normal, string? Application, string? Lenient)
 {
+    /// <summary>As it was sent, for people.</summary>
+    public string Written { get; private init; } = Normal;
+
     private const int MaxDecodings = 3;
 
     private static readonly SearchValues<char> s_special = SearchValues.Create("%\\;#");
@@ -47,7 +50,7 @@ internal readonly record struct PathReadings(string Normal, string? Application,
         }
 
         var written = PathOf(raw);
-        return new PathReadings(Normalize(written, mode), path, LenientOf(written));
+        return new PathReadings(Normalize(written, mode), path, LenientOf(written)) { Written = written };
     }
 
     /// <summary>Istio's normalization.</summary>

@@ -21,7 +21,7 @@ internal readonly struct RequestFacts
     /// <summary>Methods that headers ask for in place of <see cref="Method"/>, if there are such headers.</summary>
     public StringValues MethodOverrides { get; init; }
 
-    public PathReadings Path { get; init; }
+    public PathReadings Path { get; init; } = new("", null, null);
 
     /// <summary>What the caller called this process, with the port if it wrote one.</summary>
     public string Host { get; init; } = "";
