@@ -55,7 +55,7 @@ public sealed class PathTrickTests
     [InlineData("/%50ublic/a")]
     public void Allow_PathThatSomebodyReadsOtherwise_IsNotAllowed(string target) =>
         Assert.All(Enum.GetValues<PathNormalization>(), mode =>
-            Assert.False(Matches("ALLOW", "to: [ { operation: { paths: [ /public/* ] } } ]", Of(target, mode)) && IsStrict(target, mode)));
+            Assert.False(Matches("ALLOW", "to: [ { operation: { paths: [ /public/* ] } } ]", Of(target, mode))));
 
     [Theory]
     [InlineData("/public/a")]
@@ -112,16 +112,9 @@ public sealed class PathTrickTests
     public void Deny_AnythingThatReachesAdmin_IsDenied()
     {
         var deny = Compile("action: DENY\nrules: [ { to: [ { operation: { paths: [ /admin* ] } } ] } ]");
-        var encoded = Gen.Char["admin"].Select(static c => c, Gen.Int[0, 5]).Select(static (c, how) => how switch
-        {
-            0 => $"%{(int)c:x2}",
-            1 => $"%{(int)char.ToUpperInvariant(c):X2}",
-            2 => char.ToUpperInvariant(c).ToString(),
-            _ => c.ToString(),
-        });
-        var separator = Gen.OneOfConst("/", "//", "/./", "/x/../", "/%2e/", "/x/%2E%2e/", "/x/y/../../", "/;a/", "/x;a/../");
-        var tail = Gen.OneOfConst("", "/", "/users", "//users", "/users;a=1", "?a=/b", "/%75sers", "/.", "\\");
-        Gen.Select(separator, Gen.Int[0, 5].Array[5], tail, Gen.Enum<PathNormalization>()).Sample((before, how, after, mode) =>
+        string[] separators = ["/", "//", "/./", "/x/../", "/%2e/", "/x/%2E%2e/", "/x/y/../../", "/;a/", "/x;a/../"];
+        string[] tails = ["", "/", "/users", "//users", "/users;a=1", "?a=/b", "/%75sers", "/.", "\\"];
+        Gen.Select(Gen.Int[0, separators.Length - 1], Gen.Int[0, 5].Array[5], Gen.Int[0, tails.Length - 1], Gen.Int[0, 3]).Sample((before, how, after, mode) =>
         {
             var name = string.Concat("admin".Zip(how, static (c, h) => h switch
             {
@@ -131,8 +124,8 @@ public sealed class PathTrickTests
                 3 => $"%25{(int)c:x2}",
                 _ => c.ToString(),
             }));
-            var target = before + name + after;
-            var request = Of(target, mode);
+            var target = separators[before] + name + tails[after];
+            var request = Of(target, (PathNormalization)mode);
             var routed = Kestrel.PathOf(target);
 
             // What the application's router would take for /admin or something below it.
@@ -151,7 +144,4 @@ public sealed class PathTrickTests
 
     private static bool Denies(string operation, string target, PathNormalization mode) =>
         Matches("DENY", $"to: [ {{ operation: {{ {operation} }} }} ]", Of(target, mode));
-
-    /// <summary>Always: no mode reads these in one way only.</summary>
-    private static bool IsStrict(string target, PathNormalization mode) => target.Length > 0 && Enum.IsDefined(mode);
 }

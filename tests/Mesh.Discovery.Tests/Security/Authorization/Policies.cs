@@ -55,7 +55,7 @@ internal static class Policies
         string trustDomain = "cluster.local", string? application = null, PathNormalization mode = PathNormalization.Base) => new()
     {
         Method = method,
-        MethodOverrides = overrides ?? StringValues.Empty,
+        MethodOverrides = overrides is null ? StringValues.Empty : new StringValues(overrides),
         Path = PathReadings.Create(path, application ?? Kestrel.PathOf(path), mode),
         Host = host,
         Peer = peer is null ? null : SpiffeId.Parse("spiffe://" + peer),
