@@ -29,7 +29,8 @@ internal sealed class AuthorizationStage(
 
     private Task DecideAsync(HttpContext context, Authorizer authorizer, RequestDelegate next)
     {
-        var facts = RequestFactsReader.Read(context, certificates.Current?.Set.Id.TrustDomain, options.Security.PathNormalization);
+        var facts = RequestFactsReader.Read(
+            context, certificates.Current?.Set.Id.TrustDomain ?? options.Security.TrustDomain, options.Security.PathNormalization);
         var decision = authorizer.Decide(in facts);
         telemetry.Authorized(in decision);
         if (Activity.Current is { IsAllDataRequested: true } activity)

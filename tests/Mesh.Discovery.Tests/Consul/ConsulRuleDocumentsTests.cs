@@ -54,6 +54,8 @@ public sealed class ConsulRuleDocumentsTests
                     + string.Join(",", r.Route.Select(static a => $"{a.Host} {a.Subset} {a.Port} {a.Weight}")))),
             DestinationRuleConfig policy => $"{policy.Kind} {policy.Namespace}/{policy.Name} {policy.Host} "
                 + string.Join(",", policy.Subsets.Select(static s => $"{s.Name}[{s.Labels}]")),
+            AuthorizationPolicyConfig policy => $"{policy.Kind} {policy.Namespace}/{policy.Name} {policy.Action} {policy.DryRun} {policy.Rules.Count} "
+                + string.Join(",", policy.Rules.SelectMany(static r => r.From.Concat(r.To)).SelectMany(static p => p).Select(static m => m.Attribute)),
             _ => throw new InvalidOperationException(),
         };
     }
