@@ -76,6 +76,32 @@ public sealed class InboundIntentionsTests
     }
 
     [Fact]
+    public async Task Default_ToDeny_HoldsAtAStartWithoutConsul()
+    {
+        var saved = Directory.CreateTempSubdirectory("mesh-saved-");
+        try
+        {
+            await using var agent = await ConsulAgent.StartAsync(new ConsulAgentSettings { ManagementToken = Management });
+            await agent.WriteIntentionAsync("web", "api", "allow");
+            await using (await CalledProcess.StartAsync(agent.Address, $", \"Token\": \"{Management}\"", saved.FullName))
+            {
+                await agent.KillAsync();
+            }
+
+            await using var called = await CalledProcess.StartAsync(agent.Address, $", \"Token\": \"{Management}\"", saved.FullName);
+            using var web = await called.ConnectAsync("web");
+            using var other = await called.ConnectAsync("other");
+
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(web));
+            Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(other));
+        }
+        finally
+        {
+            saved.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Default_TokenWithoutTheRight_IsToldAndAllows()
     {
         await using var agent = await ConsulAgent.StartAsync(new ConsulAgentSettings { ManagementToken = Management });
