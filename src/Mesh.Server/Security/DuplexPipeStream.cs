@@ -84,9 +84,10 @@ internal sealed class DuplexPipeStream(IDuplexPipe transport) : Stream
             bytes = bytes.Slice(0, buffer.Length);
         }
 
+        var length = (int)bytes.Length;
         bytes.CopyTo(buffer.Span);
         _input.AdvanceTo(bytes.End);
-        return (int)bytes.Length;
+        return length;
     }
 
     private static void Check(FlushResult result)
