@@ -36,6 +36,10 @@ public static class MeshWebApplicationBuilderExtensions
         {
             services.AddSingleton<DrainState>();
             services.AddSingleton<MeshReport>();
+            services.AddSingleton(static provider => new AdminGuard(
+                provider.GetRequiredService<MeshOptions>().Admin,
+                provider.GetRequiredService<MeshOptions>().Security,
+                provider.GetRequiredService<MeshCertificates>()));
             services.AddSingleton<MeshServerTelemetry>();
             services.AddSingleton<InboundDeadlines>();
             services.AddSingleton<InboundAdmission>();

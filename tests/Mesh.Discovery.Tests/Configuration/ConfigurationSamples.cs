@@ -59,7 +59,7 @@ internal static class ConfigurationSamples
                   "OtherRoots": { "partner.example": "certs/partner.crt" }, "PollInterval": "5s" } }
             },
             "Drain": { "Delay": "5s" },
-            "Admin": { "Enabled": false, "Access": "Any" },
+            "Admin": { "Enabled": false, "Identities": [ "cluster.local/ns/ops/sa/console", "*/sa/admin" ] },
             "Services": { "reviews": { "Endpoints": [
               { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1,
                 "Locality": { "Region": "eu", "Zone": "eu-1", "SubZone": "rack-7" } }

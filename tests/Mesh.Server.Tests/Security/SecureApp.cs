@@ -37,6 +37,7 @@ internal sealed class SecureApp : IAsyncDisposable
     public TestAuthority Authority { get; }
     public TestCertificateSource Source { get; }
     public int Port => new Uri(Mesh.App.Urls.First()).Port;
+    public MeshCertificates Certificates => Mesh.App.Services.GetRequiredService<MeshCertificates>();
     public ConnectionRegister Register => Mesh.App.Services.GetRequiredService<ConnectionRegister>();
     public TaskCompletionSource Arrived { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     public TaskCompletionSource Gate { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -50,7 +51,8 @@ internal sealed class SecureApp : IAsyncDisposable
         string urls = "http://127.0.0.1:0",
         CertificateSet? set = null,
         bool hasCertificate = true,
-        FakeCatalog? catalog = null)
+        FakeCatalog? catalog = null,
+        Action<WebApplicationBuilder>? afterMesh = null)
     {
         authority ??= new TestAuthority(now: Start);
         var source = new TestCertificateSource(hasCertificate ? set ?? authority.Set("reviews", "prod") : null);
@@ -70,7 +72,8 @@ internal sealed class SecureApp : IAsyncDisposable
                 build?.Invoke(builder);
             },
             catalog,
-            urls);
+            urls,
+            afterMesh);
         var app = new SecureApp(mesh, authority, source, directory)
         {
             Handshakes = new MetricCollector<long>(mesh.App.Services.GetRequiredService<IMeterFactory>(), "Mesh.Server", "mesh.server.tls.handshakes"),
