@@ -78,7 +78,7 @@ internal static class ConfigurationSamples
               { "Name": "some", "TargetRefs": [ { "Kind": "Service", "Name": "productpage" } ], "Rules": [ {} ] },
               { "Name": "one", "TargetRef": { "Kind": "Service", "Name": "productpage" } } ],
             "Drain": { "Delay": "5s" },
-            "Admin": { "Enabled": false, "Access": "Any" },
+            "Admin": { "Enabled": false, "Identities": [ "cluster.local/ns/ops/sa/console", "*/sa/admin" ] },
             "Services": { "reviews": { "Endpoints": [
               { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1, "SpeaksMtls": true,
                 "Locality": { "Region": "eu", "Zone": "eu-1", "SubZone": "rack-7" } }
