@@ -3,6 +3,7 @@ using Mesh.Discovery;
 using Mesh.Server.Admin;
 using Mesh.Server.Inbound;
 using Mesh.Server.Registration;
+using Mesh.Server.Security.Jwt;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -33,6 +34,7 @@ public static class MeshWebApplicationBuilderExtensions
             services.AddSingleton<MeshServerTelemetry>();
             services.AddSingleton<InboundDeadlines>();
             services.AddSingleton<InboundAdmission>();
+            services.AddSingleton<JwtStage>();
 
             // First of all filters, so that its middleware comes before what others put in front, such as the one that
             // ASPNETCORE_FORWARDEDHEADERS_ENABLED adds, which rewrites the peer's address.

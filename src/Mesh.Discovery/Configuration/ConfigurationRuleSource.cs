@@ -6,7 +6,7 @@ using Microsoft.Extensions.Configuration;
 namespace Mesh.Discovery.Configuration;
 
 /// <summary>
-/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host. Read again whenever the
+/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host, and lists of what is about requests served. Read again whenever the
 /// configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
 /// </summary>
 internal sealed class ConfigurationRuleSource(IConfiguration configuration, MeshOptions options) : IRuleSource
@@ -47,6 +47,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         var present = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         ReadSection(SectionReader.Routes);
         ReadSection(SectionReader.Destinations);
+        ReadList(RequestAuthenticationReader.Section, RequestAuthenticationReader.Read);
         foreach (var gone in _entries.Keys.Except(present, StringComparer.OrdinalIgnoreCase).ToList())
         {
             _entries.Remove(gone);
@@ -71,9 +72,30 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
 
             issues.AddRange(reading.Issues);
         }
+
+        void ReadList(string section, Func<RuleValue, bool, RuleDocument> read)
+        {
+            var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
+            foreach (var value in tree.Read(reading.Join(MeshOptions.SectionName, reading.Show(section)), reading).Items())
+            {
+                present.Add(value.Path);
+                var document = Read(value, () => read(value, options.Config.Strict));
+                issues.AddRange(document.Issues);
+                if (document.Rule is not null)
+                {
+                    rules.Add(document.Rule);
+                }
+            }
+
+            issues.AddRange(reading.Issues);
+        }
     }
 
-    private RuleDocument ReadHost(string section, string host, RuleValue value)
+    private RuleDocument ReadHost(string section, string host, RuleValue value) =>
+        Read(value, () => SectionReader.Read(section, host, value, options.Config.Strict));
+
+    /// <summary>What was read before, the very objects, if the node is the same.</summary>
+    private RuleDocument Read(RuleValue value, Func<RuleDocument> read)
     {
         var fingerprint = Fingerprint(value.Node);
         if (_entries.TryGetValue(value.Path, out var known) && known.Fingerprint == fingerprint)
@@ -81,7 +103,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
             return known.Document;
         }
 
-        var document = SectionReader.Read(section, host, value, options.Config.Strict);
+        var document = read();
         _entries[value.Path] = new Entry(fingerprint, document);
         return document;
     }

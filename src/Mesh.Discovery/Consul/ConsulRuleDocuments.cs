@@ -17,7 +17,7 @@ internal sealed class ConsulRuleDocuments(MeshOptions options)
     private static readonly string[] s_ownKeys =
     [
         "Service", "Namespace", "Labels", "Locality", "Weight", "Advertise", "Discovery", "Config", "Outbound", "Drain",
-        "Admin", "Services",
+        "Admin", "Services", "RequestAuthentication",
     ];
 
     private Dictionary<string, KeyContent> _keys = new(StringComparer.Ordinal);

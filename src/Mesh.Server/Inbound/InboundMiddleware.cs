@@ -1,6 +1,7 @@
 using Mesh.Client;
 using Mesh.Client.Pipeline;
 using Mesh.Discovery;
+using Mesh.Server.Security.Jwt;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
@@ -16,6 +17,8 @@ namespace Mesh.Server.Inbound;
 /// waits and is refused by them;</item>
 /// <item>a place among the requests that are served at a time;</item>
 /// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
+/// <item>whom the request is made for, if there are rules about tokens (<see cref="JwtStage"/>): rules about who may do what ask
+/// for it, and checking a signature is work that the limit counts;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
 /// </list>
 /// <para>A stage whose header or option is not there costs a look. WebSockets and other tunnels are requests like any other until
@@ -33,9 +36,9 @@ internal sealed class InboundMiddleware
     private readonly MeshServerTelemetry _telemetry;
 
     public InboundMiddleware(
-        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry)
+        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, JwtStage jwt, TimeProvider time, MeshServerTelemetry telemetry)
     {
-        _next = next;
+        _next = jwt.Before(next);
         _options = options.Inbound;
         _deadlines = deadlines;
         _admission = admission.IsOn ? admission : null;

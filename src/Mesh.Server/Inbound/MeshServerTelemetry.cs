@@ -10,15 +10,32 @@ internal sealed class MeshServerTelemetry
 
     private readonly Meter _meter;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _authentication;
 
     public MeshServerTelemetry(IMeterFactory meters)
     {
         _meter = meters.Create(Name);
         _refused = _meter.CreateCounter<long>(
             "mesh.server.refused", "{request}", "Requests that the mesh answered in place of the application, by reason.");
+        _authentication = _meter.CreateCounter<long>(
+            "mesh.server.authentication", "{request}", "Requests to a process with rules about tokens, by what became of the token.");
     }
 
     public void Refused(Refusal refusal) => _refused.Add(1, new KeyValuePair<string, object?>("mesh.reason", refusal.Reason));
+
+    /// <param name="result"><c>accepted</c>, <c>refused</c>, or <c>anonymous</c> for a request without a token.</param>
+    /// <param name="reason">Why it was refused.</param>
+    public void Authenticated(string result, string? reason = null)
+    {
+        if (reason is null)
+        {
+            _authentication.Add(1, new KeyValuePair<string, object?>("mesh.result", result));
+        }
+        else
+        {
+            _authentication.Add(1, new("mesh.result", result), new("mesh.reason", reason));
+        }
+    }
 
     /// <summary>Shows a limit that finds itself.</summary>
     public void Observe(InboundAdmission admission)

@@ -21,6 +21,10 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
     public static readonly Refusal Overloaded = new(
         "overload", StatusCodes.Status503ServiceUnavailable, 14, "Overloaded: this instance serves as many requests as it can.");
 
+    /// <summary>Envoy's status and text. What is wrong with the token is told to the log, not to whoever sent it.</summary>
+    public static readonly Refusal BadToken = new(
+        "authentication", StatusCodes.Status401Unauthorized, 16, "Jwt verification fails");
+
     /// <summary>Answers; for gRPC with everything in the headers (trailers-only). The response must not have started.</summary>
     public static Task AnswerAsync(HttpContext context, Refusal refusal)
     {
@@ -31,6 +35,11 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
         {
             // A second attempt would be one more, for others to be refused.
             response.Headers[Retry.NoRetryHeader] = Retry.Overload;
+        }
+
+        if (refusal == BadToken)
+        {
+            response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
         }
 
         if (GrpcMessages.IsGrpc(context.Request.ContentType))
