@@ -36,6 +36,9 @@ internal sealed class TestAuthority
 
     public string TrustDomain { get; }
 
+    /// <summary>The present, as the authority has it.</summary>
+    public DateTimeOffset Now => _now;
+
     public X509Certificate2 Root { get; }
 
     public IReadOnlyList<X509Certificate2> Intermediates { get; } = [];

@@ -134,7 +134,7 @@ public sealed class RequestAuthenticationTests
 
     [Theory]
     [InlineData("""[ { "JwtRules": [] } ]""", "Mesh:RequestAuthentication:0: 'Name' is missing")]
-    [InlineData("""[ { "Name": "a", "Selector": {} } ]""", "Mesh:RequestAuthentication:0:Selector: unknown key 'Selector'")]
+    [InlineData("""[ { "Name": "a", "Rules": {} } ]""", "RequestAuthentication default/a: Mesh:RequestAuthentication:0:Rules: unknown key 'Rules'")]
     [InlineData("""[ { "Name": "a", "JwtRules": [ { "Issuer": "a" } ] } ]""", "Mesh:RequestAuthentication:0:JwtRules:0:Issuer: 'a' is no URL at which its keys could be looked up, and there is neither Jwks nor JwksUri")]
     [InlineData("""{ "users": { "Name": "a" } }""", "Mesh:RequestAuthentication: a map stands where a list is wanted")]
     public void Configuration_WithAnError_IsRefused(string section, string error)

@@ -17,7 +17,7 @@ internal static class RequestAuthenticationReader
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(1);
 
-    /// <summary>Reads one of <c>Mesh:RequestAuthentication</c>, which is about the process itself.</summary>
+    /// <summary>Reads one of <c>Mesh:RequestAuthentication</c>.</summary>
     public static RuleDocument Read(RuleValue value, bool strict)
     {
         var reading = new RuleReading(RuleDialect.Configuration, value.Reading.Namespace, strict, value.Path);
@@ -26,6 +26,9 @@ internal static class RequestAuthenticationReader
         if (value.Object() is { } spec)
         {
             var name = spec.RequireText("name") ?? "";
+
+            // Its place in the list changes when others are added.
+            reading.Document = name.Length > 0 ? $"RequestAuthentication {reading.Namespace}/{RuleText.Cut(name, 300)}" : reading.Document;
             rule = Read(spec, new RequestAuthenticationConfig { Name = name, Namespace = reading.Namespace, Location = value.Location });
         }
 
@@ -34,7 +37,7 @@ internal static class RequestAuthenticationReader
 
     public static RequestAuthenticationConfig Read(ObjectReader spec, RequestAuthenticationConfig identity)
     {
-        var selector = spec.Reading.Dialect == RuleDialect.Configuration ? WorkloadSelector.All : SelectorReader.Read(spec, targets: true);
+        var selector = SelectorReader.Read(spec, targets: true);
         var rules = new List<JwtRuleConfig>();
         foreach (var rule in spec.Objects("jwtRules"))
         {
