@@ -475,7 +475,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
 
         foreach (var service in _services.Values)
         {
-            SetPolicy(service, rules, entries.TryGetValue(service.Name.Host, out var entry) && entry.IsPassThrough);
+            SetPolicy(service, rules, entries.GetValueOrDefault(service.Name.Host));
         }
 
         foreach (var service in _services.Values)
@@ -512,8 +512,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         }
     }
 
-    private static void SetPolicy(ServiceState service, CompiledRules rules, bool isPassThrough) =>
-        service.SetPolicy(rules.DestinationRules.Find(service.Name.Host), isPassThrough);
+    private static void SetPolicy(ServiceState service, CompiledRules rules, ServiceEntryHost? entry) =>
+        service.SetPolicy(rules.DestinationRules.Find(service.Name.Host), entry is { IsPassThrough: true }, entry?.SubjectAltNames);
 
     private static void SetRoutes(ServiceState service, CompiledRules rules)
     {
@@ -560,7 +560,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             _servicesChanged = true;
             if (_rules.Compiled is { } rules)
             {
-                SetPolicy(service, rules, isPassThrough: false);
+                SetPolicy(service, rules, entry: null);
                 SetRoutes(service, rules);
             }
         }

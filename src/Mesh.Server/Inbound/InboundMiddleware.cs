@@ -11,6 +11,7 @@ namespace Mesh.Server.Inbound;
 /// Everything that happens to a request before the application gets it.
 /// </summary>
 /// <remarks>
+/// <para>Before it come <see cref="Security.PeerMiddleware"/>, which settles who the caller is, and the mesh's own endpoints.</para>
 /// <para>The order, and why it is so:</para>
 /// <list type="number">
 /// <item>deadline and priority are read first: a request whose time is over costs nothing more, and what is over the limit

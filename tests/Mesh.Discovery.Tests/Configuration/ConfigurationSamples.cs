@@ -78,9 +78,9 @@ internal static class ConfigurationSamples
               { "Name": "some", "TargetRefs": [ { "Kind": "Service", "Name": "productpage" } ], "Rules": [ {} ] },
               { "Name": "one", "TargetRef": { "Kind": "Service", "Name": "productpage" } } ],
             "Drain": { "Delay": "5s" },
-            "Admin": { "Enabled": false, "Access": "Any" },
+            "Admin": { "Enabled": false, "Identities": [ "cluster.local/ns/ops/sa/console", "*/sa/admin" ] },
             "Services": { "reviews": { "Endpoints": [
-              { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1,
+              { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1, "SpeaksMtls": true,
                 "Locality": { "Region": "eu", "Zone": "eu-1", "SubZone": "rack-7" } }
             ] } },
             "Routes": { "reviews": [
@@ -144,6 +144,9 @@ internal static class ConfigurationSamples
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
               "checked": { "HealthCheck": { "Type": "Http", "Path": "/live", "Interval": "5s", "Timeout": "1s", "UnhealthyThreshold": 2, "HealthyThreshold": 1, "MinHealthPercent": 30 } },
               "checked2": { "TrafficPolicy": { "HealthCheck": { "Type": "Grpc", "GrpcService": "shop.Reviews" } } },
+              "secured": { "Tls": { "Mode": "MUTUAL", "SubjectAltNames": [ "partner.example.com", "spiffe://partner/api" ], "Sni": "partner.example.com",
+                "CaCertificates": "certs/partner-ca.pem", "ClientCertificate": "certs/own.pem", "PrivateKey": "certs/own.key", "InsecureSkipVerify": false } },
+              "secured2": { "TrafficPolicy": { "Tls": { "Mode": "MESH" } } },
               "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } },
               "c": { "LoadBalancer": { "ZoneAware": { "Enabled": true, "MinClusterSize": 4 } } }
             }
