@@ -66,6 +66,7 @@ internal sealed class TestAuthority
     /// <param name="rsaBits">An RSA key of so many bits and not ECDSA P-256.</param>
     /// <param name="isAuthority">Whether it says that it is an authority itself.</param>
     /// <param name="keyUsage">What its key may do; sign handshakes if it is not given.</param>
+    /// <param name="dnsNames">The DNS names of its SAN.</param>
     public X509Certificate2 Leaf(
         string[] uris,
         TimeSpan? notBefore = null,
@@ -74,7 +75,8 @@ internal sealed class TestAuthority
         bool isClient = true,
         int? rsaBits = null,
         bool isAuthority = false,
-        X509KeyUsageFlags keyUsage = X509KeyUsageFlags.DigitalSignature)
+        X509KeyUsageFlags keyUsage = X509KeyUsageFlags.DigitalSignature,
+        string[]? dnsNames = null)
     {
         using var rsa = rsaBits is { } bits ? RSA.Create(bits) : null;
         using var ec = rsaBits is null ? ECDsa.Create(ECCurve.NamedCurves.nistP256) : null;
@@ -95,12 +97,17 @@ internal sealed class TestAuthority
         }
 
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(usages, false));
-        if (uris.Length > 0)
+        if (uris.Length > 0 || dnsNames is { Length: > 0 })
         {
             var names = new SubjectAlternativeNameBuilder();
             foreach (var uri in uris)
             {
                 names.AddUri(new Uri(uri));
+            }
+
+            foreach (var name in dnsNames ?? [])
+            {
+                names.AddDnsName(name);
             }
 
             request.CertificateExtensions.Add(names.Build());

@@ -7,11 +7,17 @@ namespace Mesh.Discovery.Consul;
 internal static class ConsulQueries
 {
     private const string HealthPath = "/v1/health/service/";
+    private const string ConnectPath = "/v1/health/connect/";
 
     /// <summary>All instances of a service, also those that are ill.</summary>
-    public static ConsulQuery<HealthEntry[]> Health(ConsulServiceName name, ConsulOptions options) =>
+    public static ConsulQuery<HealthEntry[]> Health(ConsulServiceName name, ConsulOptions options) => Instances(HealthPath, name, options);
+
+    /// <summary>Who speaks mTLS for a service: its sidecars, and instances that do it themselves.</summary>
+    public static ConsulQuery<HealthEntry[]> Connect(ConsulServiceName name, ConsulOptions options) => Instances(ConnectPath, name, options);
+
+    private static ConsulQuery<HealthEntry[]> Instances(string path, ConsulServiceName name, ConsulOptions options) =>
         new(
-            $"{HealthPath}{Uri.EscapeDataString(name.Service)}{Datacenter(name.Datacenter ?? options.Datacenter)}",
+            $"{path}{Uri.EscapeDataString(name.Service)}{Datacenter(name.Datacenter ?? options.Datacenter)}",
             ConsulHealthJson.Default.HealthEntryArray,
             $"service \"{name.Service}\" {{ policy = \"read\" }} and node_prefix \"\" {{ policy = \"read\" }}");
 

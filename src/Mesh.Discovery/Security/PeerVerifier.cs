@@ -104,7 +104,8 @@ internal sealed class PeerVerifier
         return PeerVerdict.Of(id);
     }
 
-    private static PeerVerdict OfChain(X509Certificate2 certificate, X509Chain chain, string who)
+    /// <summary>Why a chain was not accepted.</summary>
+    public static PeerVerdict OfChain(X509Certificate2 certificate, X509Chain chain, string who)
     {
         var status = X509ChainStatusFlags.NoError;
         foreach (var one in chain.ChainStatus)
