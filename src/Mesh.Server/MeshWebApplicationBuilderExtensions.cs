@@ -5,6 +5,7 @@ using Mesh.Server.Admin;
 using Mesh.Server.Inbound;
 using Mesh.Server.Registration;
 using Mesh.Server.Security;
+using Mesh.Server.Security.Jwt;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -43,6 +44,7 @@ public static class MeshWebApplicationBuilderExtensions
             services.AddSingleton<MeshServerTelemetry>();
             services.AddSingleton<InboundDeadlines>();
             services.AddSingleton<InboundAdmission>();
+            services.AddSingleton<JwtStage>();
             services.AddSingleton<AuthorizationLog>();
             services.AddSingleton<AuthorizationStage>();
 

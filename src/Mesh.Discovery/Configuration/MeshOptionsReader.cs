@@ -62,6 +62,7 @@ internal static class MeshOptionsReader
         mesh.Find("routes");
         mesh.Find("destinations");
         mesh.Find("authorization");
+        mesh.Find(RequestAuthenticationReader.Section);
         mesh.Done();
     }
 

@@ -13,7 +13,7 @@ internal static class IstioDocumentReader
     [
         new("networking.istio.io", ["v1", "v1beta1", "v1alpha3"], ["VirtualService", "DestinationRule", "ServiceEntry"],
             ["Gateway", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"]),
-        new("security.istio.io", ["v1", "v1beta1"], ["PeerAuthentication", "AuthorizationPolicy"], ["RequestAuthentication"]),
+        new("security.istio.io", ["v1", "v1beta1"], ["PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication"], []),
     ];
 
     /// <summary>Reads a document; a Kubernetes <c>List</c>, as <c>kubectl get</c> prints it, holds several.</summary>
@@ -189,6 +189,9 @@ internal static class IstioDocumentReader
                     {
                         Name = name, Namespace = @namespace, Location = location, DryRun = AuthorizationReader.IsDryRun(node),
                     });
+            case "RequestAuthentication":
+                return RequestAuthenticationReader.Read(
+                    spec, new RequestAuthenticationConfig { Name = name, Namespace = @namespace, Location = location });
             default:
                 return ServiceEntryReader.Read(
                     spec, new ServiceEntryConfig { Name = name, Namespace = @namespace, Location = location });

@@ -2,6 +2,7 @@ using Mesh.Client;
 using Mesh.Client.Pipeline;
 using Mesh.Discovery;
 using Mesh.Server.Security;
+using Mesh.Server.Security.Jwt;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
@@ -18,6 +19,8 @@ namespace Mesh.Server.Inbound;
 /// waits and is refused by them;</item>
 /// <item>a place among the requests that are served at a time;</item>
 /// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
+/// <item>whom the request is made for, if there are rules about tokens (<see cref="JwtStage"/>): rules about who may do what ask
+/// for it, and checking a signature is work that the limit counts;</item>
 /// <item>authorization (<see cref="AuthorizationStage"/>): who is over the limit must not learn what rules say of him, and what they cost
 /// is limited, too;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
@@ -38,9 +41,9 @@ internal sealed class InboundMiddleware
 
     public InboundMiddleware(
         RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry,
-        AuthorizationStage authorization)
+        JwtStage jwt, AuthorizationStage authorization)
     {
-        _next = context => authorization.InvokeAsync(context, next);
+        _next = jwt.Before(context => authorization.InvokeAsync(context, next));
         _options = options.Inbound;
         _deadlines = deadlines;
         _admission = admission.IsOn ? admission : null;

@@ -17,6 +17,7 @@ internal sealed class MeshServerTelemetry
     private readonly Counter<long> _refused;
     private readonly Counter<long> _authorized;
     private readonly Counter<long> _shadow;
+    private readonly Counter<long> _authentication;
 
     public MeshServerTelemetry(IMeterFactory meters)
     {
@@ -28,6 +29,8 @@ internal sealed class MeshServerTelemetry
         _shadow = _meter.CreateCounter<long>(
             "mesh.server.authorization.shadow", "{request}",
             "Requests that a policy in dry run would have denied, and those that an AUDIT policy matched, by action and policy.");
+        _authentication = _meter.CreateCounter<long>(
+            "mesh.server.authentication", "{request}", "Requests to a process with rules about tokens, by what became of the token.");
     }
 
     public void Refused(Refusal refusal) => _refused.Add(1, new KeyValuePair<string, object?>("mesh.reason", refusal.Reason));
@@ -61,6 +64,20 @@ internal sealed class MeshServerTelemetry
         new KeyValuePair<string, object?>(DecisionTag, decision),
         new KeyValuePair<string, object?>(ActionTag, hit.Action),
         new KeyValuePair<string, object?>(PolicyTag, hit.Policy));
+
+    /// <param name="result"><c>accepted</c>, <c>refused</c>, or <c>anonymous</c> for a request without a token.</param>
+    /// <param name="reason">Why it was refused.</param>
+    public void Authenticated(string result, string? reason = null)
+    {
+        if (reason is null)
+        {
+            _authentication.Add(1, new KeyValuePair<string, object?>("mesh.result", result));
+        }
+        else
+        {
+            _authentication.Add(1, new("mesh.result", result), new("mesh.reason", reason));
+        }
+    }
 
     /// <summary>Shows a limit that finds itself.</summary>
     public void Observe(InboundAdmission admission)

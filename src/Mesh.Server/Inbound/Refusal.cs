@@ -30,6 +30,10 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
     public static readonly Refusal MalformedClientCert = new(
         "malformed-client-cert", StatusCodes.Status400BadRequest, 3, "X-Forwarded-Client-Cert is malformed.");
 
+    /// <summary>Envoy's status and text. What is wrong with the token is told to the log, not to whoever sent it.</summary>
+    public static readonly Refusal BadToken = new(
+        "authentication", StatusCodes.Status401Unauthorized, 16, "Jwt verification fails");
+
     /// <summary>Answers; for gRPC with everything in the headers (trailers-only). The response must not have started.</summary>
     public static Task AnswerAsync(HttpContext context, Refusal refusal)
     {
@@ -45,6 +49,11 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
         if (refusal == PlaintextRefused && HttpProtocol.IsHttp11(context.Request.Protocol))
         {
             response.Headers.Connection = "close";
+        }
+
+        if (refusal == BadToken)
+        {
+            response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
         }
 
         if (GrpcMessages.IsGrpc(context.Request.ContentType))

@@ -77,6 +77,14 @@ internal static class ConfigurationSamples
                 "When": [ { "Key": "request.headers[x-a]", "Values": [ "1*" ], "NotValues": [ "12" ] } ] } ] },
               { "Name": "some", "TargetRefs": [ { "Kind": "Service", "Name": "productpage" } ], "Rules": [ {} ] },
               { "Name": "one", "TargetRef": { "Kind": "Service", "Name": "productpage" } } ],
+            "RequestAuthentication": [ { "Name": "users", "Selector": { "MatchLabels": { "app": "books" } }, "JwtRules": [
+              { "Issuer": "https://issuer.example", "Audiences": [ "books" ], "JwksUri": "https://issuer.example/keys",
+                "FromHeaders": [ { "Name": "x-jwt", "Prefix": "JWT " } ], "FromParams": [ "token" ], "FromCookies": [ "session" ],
+                "OutputPayloadToHeader": "x-payload", "OutputClaimToHeaders": [ { "Header": "x-user", "Claim": "sub" } ],
+                "ForwardOriginalToken": true, "Timeout": "3s" },
+              { "Issuer": "users@example.org",
+                "Jwks": "{ \"keys\": [ { \"kty\": \"EC\", \"crv\": \"P-256\", \"kid\": \"k1\", \"x\": \"eNlptH0xwfv3j2xnkcPYmYp6ttuUfihxLQnkvbslcgA\", \"y\": \"hSJoumxzPG_0nSLxh1MLh5R-NMMgBzfHLKwyh_B_T0E\" } ] }" } ] },
+              { "Name": "partners", "TargetRefs": [ { "Kind": "Service", "Name": "books" } ], "TargetRef": { "Kind": "Service", "Name": "shop" } } ],
             "Drain": { "Delay": "5s" },
             "Admin": { "Enabled": false, "Identities": [ "cluster.local/ns/ops/sa/console", "*/sa/admin" ] },
             "Services": { "reviews": { "Endpoints": [

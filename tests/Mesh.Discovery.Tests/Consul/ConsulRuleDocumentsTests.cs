@@ -77,12 +77,26 @@ public sealed class ConsulRuleDocumentsTests
     public void Update_JsonIndentedByTabs_IsRead() =>
         Assert.Single(Update(("a", "{\n\t\"Routes\": {\n\t\t\"reviews\": [\n\t\t\t{ \"Route\": [ { \"Subset\": \"v1\" } ] }\n\t\t]\n\t}\n}")).Rules);
 
+    [Fact]
+    public void Update_RequestAuthenticationOfTheSection_IsRead()
+    {
+        var batch = Update(("a", """
+            RequestAuthentication:
+            - { name: users, selector: { matchLabels: { app: books } }, jwtRules: [ { issuer: https://a.example } ] }
+            - { name: bad, jwtRules: [ {} ] }
+            """));
+
+        var rule = Assert.IsType<RequestAuthenticationConfig>(Assert.Single(batch.Rules));
+        Assert.Equal(("users", "books"), (rule.Name, rule.Selector.MatchLabels["app"]));
+        Assert.Equal("consul kv a:3: RequestAuthentication default/bad: RequestAuthentication:1:JwtRules:0: 'Issuer' is missing", Assert.Single(batch.Issues).ToString());
+    }
+
     [Theory]
-    [InlineData("Outbound: { Timeout: 1s }", "consul kv a:1: Outbound: each process says 'Outbound' of itself, in its own configuration; allowed here: Routes, Destinations, Authorization")]
+    [InlineData("Outbound: { Timeout: 1s }", "consul kv a:1: Outbound: each process says 'Outbound' of itself, in its own configuration; allowed here: Routes, Destinations, Authorization, RequestAuthentication")]
     [InlineData("Mesh:\n  services: {}", "consul kv a:2: Mesh:services: each process says 'Services' of itself")]
     [InlineData("Mesh: {}\nRoutes: {}", "consul kv a:2: Routes: unknown key 'Routes'")]
-    [InlineData("Rotues: {}", "consul kv a:1: Rotues: unknown key 'Rotues'; did you mean 'Routes'? (allowed: Routes, Destinations, Authorization)")]
-    [InlineData("hello", "consul kv a:1: 'hello' is no rule; allowed: an Istio document with apiVersion and kind, or a map with Routes, Destinations and Authorization")]
+    [InlineData("Rotues: {}", "consul kv a:1: Rotues: unknown key 'Rotues'; did you mean 'Routes'? (allowed: Routes, Destinations, Authorization, RequestAuthentication)")]
+    [InlineData("hello", "consul kv a:1: 'hello' is no rule; allowed: an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization or RequestAuthentication")]
     [InlineData("[ 1 ]", "consul kv a:1: a list is no rule")]
     [InlineData("Routes:\n  reviews:\n  - Route: [ { Weight: -1 } ]", "consul kv a:3: Routes:reviews:0:Route:0:Weight: '-1' is out of range")]
     [InlineData("Routes:\n  'a b': []", "consul kv a:2: Routes:a b: 'a b' is not a host")]
