@@ -57,7 +57,8 @@ internal static class MeshRegistration
             provider.GetRequiredService<MeshSetup>().CreateCertificateSource(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IRandomSource>(),
-            provider.GetRequiredService<ILogger<MeshCertificates>>()));
+            provider.GetRequiredService<ILogger<MeshCertificates>>(),
+            provider.GetRequiredService<IMeterFactory>()));
         services.AddSingleton(static provider =>
         {
             // Before the rules, with which is told what is wrong with it.

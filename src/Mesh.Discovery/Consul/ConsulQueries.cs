@@ -35,6 +35,18 @@ internal static class ConsulQueries
             ConsulChainJson.Default.IReadOnlyListConsulIntention,
             "service_prefix \"\" { policy = \"read\" }");
 
+    /// <summary>The roots of Consul's CA.</summary>
+    public static ConsulQuery<ConnectRoots> ConnectRoots(string service) =>
+        new("/v1/agent/connect/ca/roots", ConsulConnectJson.Default.ConnectRoots, Write(service)) { IsOfAgentsCache = true };
+
+    /// <summary>The certificate of a service with its private key.</summary>
+    public static ConsulQuery<ConnectLeaf> ConnectLeaf(string service) =>
+        new($"/v1/agent/connect/ca/leaf/{Uri.EscapeDataString(service)}", ConsulConnectJson.Default.ConnectLeaf, Write(service))
+        {
+            IsOfAgentsCache = true,
+            IsSecret = true,
+        };
+
     /// <summary>The service of a health query of this process; null for other queries.</summary>
     public static ServiceName? ServiceOf(string query, MeshOptions options)
     {
@@ -51,6 +63,8 @@ internal static class ConsulQueries
             ? null
             : new ServiceName(service, options.Namespace);
     }
+
+    private static string Write(string service) => $"service \"{service}\" {{ policy = \"write\" }}";
 
     private static string Datacenter(string name) => name.Length > 0 ? $"?dc={Uri.EscapeDataString(name)}" : "";
 }

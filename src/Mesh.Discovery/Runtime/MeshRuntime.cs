@@ -91,7 +91,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service,
             options.Outbound.HeaderFaults, pipelines)
         {
-            Workload = new Workload(options.Service, options.Namespace, new Labels(options.Labels), options.Security.RootNamespace),
+            Workload = new Workload(options.Service, options.Namespace, new Labels(options.Labels), options.Security.RootNamespace)
+            {
+                HasIdentity = options.Security.IsOn,
+                TrustDomainAliases = [.. options.Security.TrustDomainAliases],
+            },
         });
         foreach (var consul in catalogs.OfType<ConsulCatalog>())
         {

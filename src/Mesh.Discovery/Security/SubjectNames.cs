@@ -10,6 +10,18 @@ internal static class SubjectNames
     private const string SubjectAlternativeName = "2.5.29.17";
     private static readonly Asn1Tag s_uri = new(TagClass.ContextSpecific, 6);
 
+    /// <summary>The extension with one SPIFFE ID. The runtime's builder would take it apart as a URI, and change some.</summary>
+    public static X509Extension Extension(SpiffeId id)
+    {
+        var names = new AsnWriter(AsnEncodingRules.DER);
+        using (names.PushSequence())
+        {
+            names.WriteCharacterString(UniversalTagNumber.IA5String, id.ToString(), s_uri);
+        }
+
+        return new X509Extension(SubjectAlternativeName, names.Encode(), critical: false);
+    }
+
     /// <summary>The one SPIFFE ID of a certificate. More than one URI is refused, as the X.509-SVID standard wants.</summary>
     public static SpiffeId? IdOf(X509Certificate2 certificate, out string? problem)
     {
@@ -51,7 +63,9 @@ internal static class SubjectNames
                     continue;
                 }
 
-                var names = new AsnReader(extension.RawData, AsnEncodingRules.DER).ReadSequence();
+                var whole = new AsnReader(extension.RawData, AsnEncodingRules.DER);
+                var names = whole.ReadSequence();
+                whole.ThrowIfNotEmpty();
                 while (names.HasData)
                 {
                     if (names.PeekTag().HasSameClassAndValue(s_uri))
