@@ -43,6 +43,8 @@ public static class MeshWebApplicationBuilderExtensions
             services.AddSingleton<MeshServerTelemetry>();
             services.AddSingleton<InboundDeadlines>();
             services.AddSingleton<InboundAdmission>();
+            services.AddSingleton<AuthorizationLog>();
+            services.AddSingleton<AuthorizationStage>();
 
             AddSecurity(services);
 

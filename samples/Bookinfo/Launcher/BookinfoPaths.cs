@@ -39,6 +39,9 @@ internal sealed class BookinfoPaths
     public static string DotnetRoot { get; } =
         Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
 
+    /// <summary>The directory with the rules that <c>--mtls</c> adds.</summary>
+    public string MtlsRules => Path.Combine(Sources, "mesh-mtls");
+
     public string Program(ServiceDefinition definition)
     {
         var name = OperatingSystem.IsWindows() ? $"{definition.Project}.exe" : definition.Project;

@@ -103,11 +103,21 @@ internal static class CommandLine
             Description = "Register the services in Consul and put the rules there. The agent is that of "
                 + "CONSUL_HTTP_ADDR or 127.0.0.1:8500; if none answers, one in development mode is started.",
         };
+        var mtls = new Option<bool>("--mtls")
+        {
+            Description = "The services prove who they are and take no plaintext (only the product page does): samples/Bookinfo/mesh-mtls. "
+                + "Certificates come from a development authority made for the run, with --consul from Consul's.",
+        };
+        var capture = new Option<string?>("--capture")
+        {
+            Description = "Write down every byte on the wire between the processes, in files in this directory.",
+            HelpName = "directory",
+        };
 
         var command = new RootCommand("Bookinfo on a mesh without proxies: six services, six processes, one line each.")
         {
             requests, json, headers, replicas, concurrency, rate, port, kill, rollingRestart, rules,
-            consul,
+            consul, mtls, capture,
         };
         command.Validators.Add(result =>
         {
@@ -130,6 +140,8 @@ internal static class CommandLine
                 RollingRestart = parsed.GetValue(rollingRestart),
                 Rules = parsed.GetValue(rules) is { } directory ? Path.GetFullPath(directory) : null,
                 Consul = parsed.GetValue(consul),
+                Mtls = parsed.GetValue(mtls),
+                Capture = parsed.GetValue(capture) is { } wire ? Path.GetFullPath(wire) : null,
             },
             cancel));
         return command;

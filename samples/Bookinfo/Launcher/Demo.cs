@@ -38,13 +38,19 @@ internal sealed class Demo(LauncherOptions options)
         try
         {
             await using var consul = options.Consul
-                ? await ConsulBackend.StartAsync(Rules, Paths, _events, _time, signals.Stop)
+                ? await ConsulBackend.StartAsync(options.Mtls ? [Rules, Paths.MtlsRules] : [Rules], Paths, _events, _time, signals.Stop)
                 : null;
             var settings = consul?.Settings(directory.FullName)
-                ?? new Dictionary<string, string?> { ["Mesh:Discovery:File:Path"] = directory.FullName };
+                ?? new Dictionary<string, string?> { ["Mesh:Discovery:File:Path"] = Path.Combine(directory.FullName, "catalog") };
+            if (options.Mtls)
+            {
+                AddMtls(settings, Path.Combine(directory.FullName, "authority"));
+            }
+
+            await using var capture = options.Capture is { } wire ? new WireCapture(wire, _events) : null;
 
             // The host, being a caller, goes before the services, and they go before the agent that they register with.
-            await using var fleet = new Fleet(options, Paths, settings, _events, _time);
+            await using var fleet = new Fleet(options, Paths, settings, _events, _time, capture);
             using var host = BuildHost(settings);
             await host.StartAsync(signals.Stop);
             var lifetime = host.Services.GetRequiredService<IHostApplicationLifetime>();
@@ -66,6 +72,19 @@ internal sealed class Demo(LauncherOptions options)
         {
             directory.Delete(recursive: true);
         }
+    }
+
+    private void AddMtls(Dictionary<string, string?> settings, string authority)
+    {
+        if (options.Consul)
+        {
+            settings["Mesh:Security:Certificates:Source"] = "Consul";
+            return;
+        }
+
+        settings["Mesh:Security:Certificates:Source"] = "Development";
+        settings["Mesh:Security:Certificates:Development:Path"] = authority;
+        settings["Mesh:Config:Files:1"] = Path.Combine(Paths.MtlsRules, "*.yaml");
     }
 
     private static IHost BuildHost(Dictionary<string, string?> settings)
@@ -106,6 +125,11 @@ internal sealed class Demo(LauncherOptions options)
         var title = $"Product page: {fleet.Page}";
         var output = options.Json ? Console.Error : Console.Out;
         output.WriteLine(title);
+        if (options.Mtls)
+        {
+            output.WriteLine($"Processes: {fleet.Addresses}");
+        }
+
         if (consul is not null)
         {
             output.WriteLine(consul.Describe(Rules));

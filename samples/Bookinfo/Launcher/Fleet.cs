@@ -20,19 +20,23 @@ internal sealed class Fleet : IAsyncDisposable
     // Direct calls to single processes: the only ones here that do not go through the mesh.
     private readonly HttpClient _direct = new() { Timeout = TimeSpan.FromSeconds(5) };
     private readonly List<ServiceProcess> _processes = [];
+    private readonly WireCapture? _capture;
 
     /// <param name="options">What the command line asks for.</param>
     /// <param name="paths">Where things are.</param>
     /// <param name="settings">What is configured for all processes of the run, by key.</param>
     /// <param name="events">Told what happens.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="capture">Writes down what goes over the wire; null if nobody wants to know.</param>
     public Fleet(
         LauncherOptions options,
         BookinfoPaths paths,
         IReadOnlyDictionary<string, string?> settings,
         EventLog events,
-        TimeProvider time)
+        TimeProvider time,
+        WireCapture? capture)
     {
+        _capture = capture;
         _options = options;
         _paths = paths;
         _settings = settings;
@@ -42,6 +46,9 @@ internal sealed class Fleet : IAsyncDisposable
 
     /// <summary>The product page as a browser reaches it.</summary>
     public Uri? Page { get; private set; }
+
+    /// <summary>Where each process listens: <c>details http://127.0.0.1:40001</c>. Once all are started.</summary>
+    public string Addresses => string.Join(", ", _processes.Select(static process => $"{process.Name} {process.Address.Result.GetLeftPart(UriPartial.Authority)}"));
 
     /// <summary>How many processes there are to restart.</summary>
     public int Count => _processes.Count;
@@ -164,7 +171,17 @@ internal sealed class Fleet : IAsyncDisposable
             environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         }
 
-        return ServiceProcess.Start(definition, name, _paths, environment, _events);
+        if (_capture is null)
+        {
+            return ServiceProcess.Start(definition, name, _paths, environment, _events);
+        }
+
+        var address = new TaskCompletionSource<Uri>(TaskCreationOptions.RunContinuationsAsynchronously);
+        environment["Mesh__Advertise"] = _capture.Open(name, address.Task).Address.GetLeftPart(UriPartial.Authority);
+        var process = ServiceProcess.Start(definition, name, _paths, environment, _events);
+        process.Address.ContinueWith(
+            task => task.IsCompletedSuccessfully ? address.TrySetResult(task.Result) : address.TrySetCanceled(), TaskScheduler.Default);
+        return process;
     }
 
     private async Task UntilReadyAsync(ServiceProcess process, CancellationToken cancel)
@@ -175,6 +192,14 @@ internal sealed class Fleet : IAsyncDisposable
         try
         {
             var ready = new Uri(await process.Address.WaitAsync(stop.Token), "/mesh/ready");
+            if (_options.Mtls)
+            {
+                // Nobody without a certificate of the mesh is answered there.
+                state = "it is not registered";
+                await process.Registered.WaitAsync(stop.Token);
+                return;
+            }
+
             while (true)
             {
                 state = await AskAsync(ready, stop.Token);

@@ -35,4 +35,10 @@ internal sealed record LauncherOptions
 
     /// <summary>Whether Consul and not files connects the processes and holds the rules.</summary>
     public bool Consul { get; init; }
+
+    /// <summary>Whether the services speak mTLS with each other, and nothing else.</summary>
+    public bool Mtls { get; init; }
+
+    /// <summary>A directory that takes every byte on the wire; null for none.</summary>
+    public string? Capture { get; init; }
 }

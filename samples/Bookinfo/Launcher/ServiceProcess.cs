@@ -14,6 +14,7 @@ internal sealed partial class ServiceProcess : IDisposable
     private readonly Queue<string> _tail = new();
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _registered = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _endIsWanted;
 
     private ServiceProcess(
@@ -40,6 +41,9 @@ internal sealed partial class ServiceProcess : IDisposable
 
     /// <summary>Done, with the address, when the service listens; cancelled if it ended before.</summary>
     public Task<Uri> Address => _address.Task;
+
+    /// <summary>Done when others can find the service; cancelled if it ended before.</summary>
+    public Task Registered => _registered.Task;
 
     /// <summary>Done when the process is gone and its output is read.</summary>
     public Task Exited { get; }
@@ -114,6 +118,7 @@ internal sealed partial class ServiceProcess : IDisposable
         await Task.WhenAll(ReadAsync(_process.StandardOutput), ReadAsync(_process.StandardError));
         await _process.WaitForExitAsync();
         var neverListened = _address.TrySetCanceled();
+        _registered.TrySetCanceled();
         if (!_endIsWanted && !neverListened)
         {
             var last = string.Concat(Tail().Select(static line => $"{Environment.NewLine}    {line}"));
@@ -138,6 +143,10 @@ internal sealed partial class ServiceProcess : IDisposable
             if (Listening().Match(line) is { Success: true } listening)
             {
                 _address.TrySetResult(new Uri(listening.Groups[1].Value));
+            }
+            else if (line.Contains("Registered ", StringComparison.Ordinal))
+            {
+                _registered.TrySetResult();
             }
             else if (Warning().Match(line) is { Success: true } warning && !_endIsWanted)
             {

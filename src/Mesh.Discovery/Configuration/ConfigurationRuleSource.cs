@@ -6,8 +6,8 @@ using Microsoft.Extensions.Configuration;
 namespace Mesh.Discovery.Configuration;
 
 /// <summary>
-/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host. Read again whenever the
-/// configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
+/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host, and <c>Authorization</c>. Read again whenever
+/// the configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
 /// </summary>
 internal sealed class ConfigurationRuleSource(IConfiguration configuration, MeshOptions options) : IRuleSource
 {
@@ -47,6 +47,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         var present = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         ReadSection(SectionReader.Routes);
         ReadSection(SectionReader.Destinations);
+        ReadSection(SectionReader.Authorization);
         foreach (var gone in _entries.Keys.Except(present, StringComparer.OrdinalIgnoreCase).ToList())
         {
             _entries.Remove(gone);
@@ -58,10 +59,12 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         {
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
             var path = reading.Join(MeshOptions.SectionName, reading.Show(section));
-            foreach (var (host, value) in tree.Read(path, reading).Entries())
+            var node = tree.Read(path, reading);
+            var parts = section == SectionReader.Authorization ? node.Items().Select(static item => ("", item)) : node.Entries();
+            foreach (var (host, value) in parts)
             {
                 present.Add(value.Path);
-                var document = ReadHost(section, host, value);
+                var document = ReadPart(section, host, value);
                 issues.AddRange(document.Issues);
                 if (document.Rule is not null)
                 {
@@ -73,7 +76,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         }
     }
 
-    private RuleDocument ReadHost(string section, string host, RuleValue value)
+    private RuleDocument ReadPart(string section, string host, RuleValue value)
     {
         var fingerprint = Fingerprint(value.Node);
         if (_entries.TryGetValue(value.Path, out var known) && known.Fingerprint == fingerprint)
@@ -81,7 +84,9 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
             return known.Document;
         }
 
-        var document = SectionReader.Read(section, host, value, options.Config.Strict);
+        var document = section == SectionReader.Authorization
+            ? AuthorizationReader.ReadSection(value, options.Config.Strict)
+            : SectionReader.Read(section, host, value, options.Config.Strict);
         _entries[value.Path] = new Entry(fingerprint, document);
         return document;
     }

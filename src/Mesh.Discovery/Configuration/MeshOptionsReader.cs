@@ -61,6 +61,7 @@ internal static class MeshOptionsReader
         mesh.Find("services");
         mesh.Find("routes");
         mesh.Find("destinations");
+        mesh.Find("authorization");
         mesh.Done();
     }
 

@@ -1,4 +1,5 @@
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Security.Authorization;
 
 namespace Mesh.Discovery.Routing;
 
@@ -10,6 +11,9 @@ internal sealed class InboundRules
     /// <summary>What the ports accept, as far as rules say so.</summary>
     public required PeerModes Modes { get; init; }
 
+    /// <summary>Who may do what; null if no rule says anything about it.</summary>
+    public Authorizer? Authorizer { get; init; }
+
     /// <param name="rules">All documents, the strongest first.</param>
     /// <param name="workload">This process.</param>
     /// <param name="inEffect">Takes those that are about this process.</param>
@@ -17,5 +21,6 @@ internal sealed class InboundRules
     public static InboundRules Create(IReadOnlyList<PlacedRule> rules, Workload workload, HashSet<RuleConfig> inEffect, IssueList issues) => new()
         {
             Modes = PeerModes.Create(rules, workload, inEffect, issues),
+            Authorizer = Authorizer.Create(rules, workload, inEffect, issues),
         };
 }

@@ -1,6 +1,7 @@
 using Mesh.Client;
 using Mesh.Client.Pipeline;
 using Mesh.Discovery;
+using Mesh.Server.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
@@ -17,6 +18,8 @@ namespace Mesh.Server.Inbound;
 /// waits and is refused by them;</item>
 /// <item>a place among the requests that are served at a time;</item>
 /// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
+/// <item>authorization (<see cref="AuthorizationStage"/>): who is over the limit must not learn what rules say of him, and what they cost
+/// is limited, too;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
 /// </list>
 /// <para>A stage whose header or option is not there costs a look. WebSockets and other tunnels are requests like any other until
@@ -34,9 +37,10 @@ internal sealed class InboundMiddleware
     private readonly MeshServerTelemetry _telemetry;
 
     public InboundMiddleware(
-        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry)
+        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry,
+        AuthorizationStage authorization)
     {
-        _next = next;
+        _next = context => authorization.InvokeAsync(context, next);
         _options = options.Inbound;
         _deadlines = deadlines;
         _admission = admission.IsOn ? admission : null;

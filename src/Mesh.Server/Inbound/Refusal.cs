@@ -21,6 +21,9 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
     public static readonly Refusal Overloaded = new(
         "overload", StatusCodes.Status503ServiceUnavailable, 14, "Overloaded: this instance serves as many requests as it can.");
 
+    /// <summary>As Envoy answers, in all cases: which rule it was is nothing for the caller.</summary>
+    public static readonly Refusal Denied = new("denied", StatusCodes.Status403Forbidden, 7, "RBAC: access denied");
+
     public static readonly Refusal PlaintextRefused = new(
         "plaintext", StatusCodes.Status403Forbidden, 7, "This port accepts mTLS only.");
 

@@ -31,14 +31,14 @@ internal sealed class ConsulBackend : IAsyncDisposable
     public Uri Address { get; }
 
     /// <summary>Finds or starts an agent and puts the rules there.</summary>
-    /// <param name="rules">The directory with the rules.</param>
+    /// <param name="rules">The directories with the rules.</param>
     /// <param name="paths">Where things are.</param>
     /// <param name="events">Told what is not as usual.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="LauncherException">That is not possible; the message says why.</exception>
     public static async Task<ConsulBackend> StartAsync(
-        string rules, BookinfoPaths paths, EventLog events, TimeProvider time, CancellationToken cancel)
+        IReadOnlyList<string> rules, BookinfoPaths paths, EventLog events, TimeProvider time, CancellationToken cancel)
     {
         var backend = await ConnectAsync(paths, events, time, cancel);
         try
@@ -153,7 +153,7 @@ internal sealed class ConsulBackend : IAsyncDisposable
                 "CONSUL_HTTP_ADDR is not of the form host:port, http://host:port or https://host:port.");
     }
 
-    private async Task PrepareAsync(string rules, CancellationToken cancel)
+    private async Task PrepareAsync(IReadOnlyList<string> rules, CancellationToken cancel)
     {
         var registered = await _api.ServicesAsync(cancel);
         var names = ServiceDefinition.All.Select(static one => one.Service).Intersect(registered).ToArray();

@@ -21,9 +21,9 @@ internal sealed class ConsulDocuments(ConsulApi api, ConsulRuleStore store, Even
     public static string NameOf(string file) => Folder + Path.GetFileName(file);
 
     /// <summary>Writes what is not there.</summary>
-    /// <param name="directory">With the rule files.</param>
+    /// <param name="directories">With the rule files.</param>
     /// <param name="cancel">Gives up.</param>
-    public async Task WriteAsync(string directory, CancellationToken cancel)
+    public async Task WriteAsync(IReadOnlyList<string> directories, CancellationToken cancel)
     {
         foreach (var entry in Entries())
         {
@@ -38,7 +38,7 @@ internal sealed class ConsulDocuments(ConsulApi api, ConsulRuleStore store, Even
             }
         }
 
-        foreach (var file in Directory.GetFiles(directory, "*.yaml").Order(StringComparer.Ordinal))
+        foreach (var file in directories.SelectMany(static one => Directory.GetFiles(one, "*.yaml").Order(StringComparer.Ordinal)))
         {
             var name = NameOf(file);
             if (await store.ReadAsync(name, cancel) is { } there)

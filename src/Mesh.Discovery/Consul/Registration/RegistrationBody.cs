@@ -30,6 +30,9 @@ internal static class RegistrationBody
             Meta = ConsulMeta.Write(instance.Service, endpoint),
             Weights = new AgentWeights(Math.Max(1, endpoint.Weight), Math.Max(1, endpoint.Weight / WarningPart)),
             Check = CreateCheck(instance, options.Check),
+
+            // So that sidecars of others find it.
+            Connect = options.UsesConnect && endpoint.SpeaksMtls ? new AgentConnect(Native: true) : null,
         };
         return JsonSerializer.SerializeToUtf8Bytes(body, ConsulJson.Default.AgentRegistration);
     }
