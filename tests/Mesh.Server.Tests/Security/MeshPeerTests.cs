@@ -33,14 +33,16 @@ public sealed class MeshPeerTests
     {
         await using var app = await SecureApp.StartAsync(MtlsMode.Permissive, build: static builder =>
         {
-            builder.Services.AddAuthentication().AddMeshPeer().AddCookie();
-            builder.Services.AddAuthorization(static options => options.AddPolicy("productpage", static policy => policy
-                .AddAuthenticationSchemes(MeshPeer.AuthenticationScheme)
-                .RequireClaim(MeshPeer.ServiceAccountClaim, "productpage")));
+            PeerSnippets.AddPolicy(builder);
+            builder.Services.AddAuthentication().AddCookie();
             builder.Services.AddSingleton<IStartupFilter>(new ForWorkloads());
         });
 
-        Assert.Equal("yes", await app.TlsClient(app.GoodLeaf()).GetStringAsync("/workloads"));
+        PeerSnippets.Map(app.Mesh.App);
+
+        Assert.Equal("yes", await app.TlsClient(app.GoodLeaf("console")).GetStringAsync("/workloads"));
+        Assert.Equal("spiffe://cluster.local/ns/prod/sa/console", await app.TlsClient(app.GoodLeaf("console")).GetStringAsync("/whoami"));
+        Assert.Equal("nobody", await app.PlainClient().GetStringAsync("/whoami"));
         Assert.Equal(HttpStatusCode.Forbidden, (await app.TlsClient(app.GoodLeaf("details")).GetAsync("/workloads")).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await app.PlainClient().GetAsync("/workloads")).StatusCode);
     }
@@ -52,7 +54,7 @@ public sealed class MeshPeerTests
             app.UseRouting();
             app.UseAuthentication();
             app.UseAuthorization();
-            app.UseEndpoints(static endpoints => endpoints.MapGet("/workloads", static () => "yes").RequireAuthorization("productpage"));
+            app.UseEndpoints(static endpoints => endpoints.MapGet("/workloads", static () => "yes").RequireAuthorization("console"));
             next(app);
         };
     }
