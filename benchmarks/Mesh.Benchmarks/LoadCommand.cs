@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Mesh.Benchmarks.Security;
+using Mesh.Discovery.Security;
 
 namespace Mesh.Benchmarks;
 
 /// <summary>
 /// <c>load --json</c>: throughput and p99 of a bare <see cref="HttpClient"/>, of today's .NET choice and of ours against a
-/// server in another process on loopback: 1 KB, 32 in flight, plaintext.
+/// server in another process on loopback: 1 KB, 32 in flight; in plaintext, and by mTLS with the same certificates for all.
 /// </summary>
 /// <remarks>
 /// The contenders take turns in every round, each in another order, so that a noisy machine disturbs all alike; figures
@@ -21,11 +23,17 @@ internal static class LoadCommand
 
     public static async Task<int> RunAsync()
     {
-        using var server = SelfProcess.Start("load-server");
+        using var identities = new BenchmarkIdentities();
+        using var server = SelfProcess.Start("load-server", identities.Directory);
         try
         {
-            var addresses = (await server.StandardOutput.ReadLineAsync())!.Split(' ');
-            Console.WriteLine(new JsonObject { ["plain"] = await MeasureAsync(addresses) }.ToJsonString());
+            var plain = (await server.StandardOutput.ReadLineAsync())!.Split(' ');
+            var secured = (await server.StandardOutput.ReadLineAsync())!.Split(' ');
+            Console.WriteLine(new JsonObject
+            {
+                ["plain"] = await MeasureAsync(plain, null),
+                ["mtls"] = await MeasureAsync(secured, identities.Caller),
+            }.ToJsonString());
             return 0;
         }
         finally
@@ -35,9 +43,9 @@ internal static class LoadCommand
         }
     }
 
-    private static async Task<JsonObject> MeasureAsync(string[] addresses)
+    private static async Task<JsonObject> MeasureAsync(string[] addresses, CertificateSet? identity)
     {
-        var contenders = PipelineContenders.Names.ToDictionary(name => name, name => PipelineContenders.CreateClient(name, addresses));
+        var contenders = PipelineContenders.Names.ToDictionary(name => name, name => PipelineContenders.CreateClient(name, addresses, identity));
         var samples = contenders.Keys.ToDictionary(name => name, _ => new List<(double Rps, double P99, double Cpu, double Bytes)>());
         foreach (var client in contenders.Values)
         {

@@ -1,5 +1,8 @@
+using System.Net.Security;
+using Mesh.Benchmarks.Security;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
+using Mesh.Discovery.Security;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -24,20 +27,38 @@ internal static class PipelineContenders
         _ => new HttpMessageInvoker(CreateMesh(stub, s_noAddresses, name == Everything)),
     };
 
-    /// <summary>A client over real sockets.</summary>
-    public static HttpClient CreateClient(string name, string[] addresses) => name switch
+    /// <summary>A client over real sockets, in plaintext or with an identity.</summary>
+    public static HttpClient CreateClient(string name, string[] addresses, CertificateSet? identity) => name switch
     {
-        "bare" => new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri(addresses[0]) },
-        "dotnet" => new HttpClient(CreateDotNet(static () => new SocketsHttpHandler(), addresses)) { BaseAddress = new Uri("http://reviews") },
-        _ => new HttpClient(CreateMesh(null, addresses)) { BaseAddress = new Uri("http://reviews"), Timeout = Timeout.InfiniteTimeSpan },
+        "bare" => new HttpClient(CreateHandler(identity)) { BaseAddress = new Uri(addresses[0]) },
+        "dotnet" => new HttpClient(CreateDotNet(() => CreateHandler(identity), addresses, identity is null ? "http" : "https"))
+        {
+            BaseAddress = new Uri(identity is null ? "http://reviews" : "https://reviews"),
+        },
+        _ => new HttpClient(CreateMesh(null, addresses, identity: identity)) { BaseAddress = new Uri("http://reviews"), Timeout = Timeout.InfiniteTimeSpan },
     };
 
+    /// <summary>The handler that others have: with an identity it does what can be had by setting it up, on the same certificates.</summary>
+    private static SocketsHttpHandler CreateHandler(CertificateSet? identity)
+    {
+        var handler = new SocketsHttpHandler();
+        if (identity is not null)
+        {
+            handler.SslOptions.ClientCertificateContext = SslStreamCertificateContext.Create(identity.Leaf, null, offline: true);
+            handler.SslOptions.CertificateChainPolicy = BenchmarkIdentities.ChainPolicy(identity);
+            handler.SslOptions.RemoteCertificateValidationCallback = static (_, _, _, errors) =>
+                (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == SslPolicyErrors.None;
+        }
+
+        return handler;
+    }
+
     /// <summary>Microsoft's standard resilience handler and service discovery with their defaults.</summary>
-    private static HttpMessageHandler CreateDotNet(Func<HttpMessageHandler> stub, string[] addresses)
+    private static HttpMessageHandler CreateDotNet(Func<HttpMessageHandler> stub, string[] addresses, string scheme = "http")
     {
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(addresses.Select(
-            static (address, i) => KeyValuePair.Create($"Services:reviews:http:{i}", (string?)address))).Build());
+            (address, i) => KeyValuePair.Create($"Services:reviews:{scheme}:{i}", (string?)address))).Build());
         services.AddLogging();
         services.AddServiceDiscovery();
         var client = services.AddHttpClient("reviews").ConfigurePrimaryHttpMessageHandler(stub).RemoveAllLoggers();
@@ -51,7 +72,8 @@ internal static class PipelineContenders
     /// and per-try timeout and the header that tells it, retry budget, limit of requests, outcome to the balancer and the outlier detector, in-flight
     /// counts, metrics and span.
     /// </summary>
-    private static HttpMessageHandler CreateMesh(Func<HttpMessageHandler>? stub, string[] addresses, bool everything = false)
+    private static HttpMessageHandler CreateMesh(
+        Func<HttpMessageHandler>? stub, string[] addresses, bool everything = false, CertificateSet? identity = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         var settings = new Dictionary<string, string?>
@@ -77,8 +99,15 @@ internal static class PipelineContenders
 
         for (var i = 0; i < addresses.Length; i++)
         {
-            settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = addresses[i];
+            settings[$"Mesh:Services:reviews:Endpoints:{i}:Address"] = addresses[i].Replace("https:", "http:", StringComparison.Ordinal);
+            settings[$"Mesh:Services:reviews:Endpoints:{i}:SpeaksMtls"] = identity is null ? "false" : "true";
             settings[$"Mesh:Services:reviews:Endpoints:{i}:Labels:version"] = i < (addresses.Length + 1) / 2 ? "v1" : "v2";
+        }
+
+        if (identity is not null)
+        {
+            settings["Mesh:Security:Certificates:Source"] = OneIdentity.SourceName;
+            builder.Services.AddSingleton<ICertificateSource>(new OneIdentity(identity));
         }
 
         builder.Configuration.AddInMemoryCollection(settings);
@@ -96,6 +125,20 @@ internal static class PipelineContenders
 
     private static HttpMessageHandler Chain(IServiceProvider services) =>
         services.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler("reviews");
+
+    /// <summary>A source of certificates that never changes them.</summary>
+    private sealed class OneIdentity(CertificateSet identity) : ICertificateSource
+    {
+        public const string SourceName = "Benchmark";
+
+        public string Name => SourceName;
+
+        public Task WatchAsync(Action<CertificateSet> publish, CancellationToken stop)
+        {
+            publish(identity);
+            return Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
+        }
+    }
 
     private sealed class StubFactory(Func<HttpMessageHandler> stub) : IEndpointHandlerFactory
     {

@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using Mesh.Benchmarks;
 using Mesh.Benchmarks.Consul;
+using Mesh.Benchmarks.Security;
 using Mesh.Benchmarks.Simulation;
 using Mesh.Discovery;
 
@@ -15,8 +16,10 @@ switch (args)
         return await PipelineCommand.RunAsync();
     case ["load", ..]:
         return await LoadCommand.RunAsync();
-    case ["load-server"]:
-        return await LoadServer.RunAsync();
+    case ["load-server", var certificates]:
+        return await LoadServer.RunAsync(certificates);
+    case ["handshakes", ..]:
+        return await HandshakesCommand.RunAsync();
     case ["startup", ..]:
         return await StartupCommand.RunAsync();
     case ["startup-server", var kind]:

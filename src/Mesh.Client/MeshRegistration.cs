@@ -3,6 +3,7 @@ using Mesh.Client.Http;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Pipeline;
 using Mesh.Client.Resilience;
+using Mesh.Client.Security;
 using Mesh.Client.Telemetry;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
@@ -56,7 +57,8 @@ internal static class MeshRegistration
             provider.GetRequiredService<MeshSetup>().CreateCertificateSource(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IRandomSource>(),
-            provider.GetRequiredService<ILogger<MeshCertificates>>()));
+            provider.GetRequiredService<ILogger<MeshCertificates>>(),
+            provider.GetRequiredService<IMeterFactory>()));
         services.AddSingleton(static provider =>
         {
             // Before the rules, with which is told what is wrong with it.
@@ -83,6 +85,9 @@ internal static class MeshRegistration
     private static void AddPipeline(IServiceCollection services)
     {
         services.TryAddSingleton<IEndpointHandlerFactory, SocketsEndpointHandlerFactory>();
+        services.AddSingleton<Agenda>();
+        services.AddSingleton(static provider => new TlsFiles(provider.GetRequiredService<MeshSetup>().ContentRoot));
+        services.AddSingleton<TlsDialer>();
         services.AddSingleton<EndpointTransport>();
         services.AddSingleton<IEndpointProber, EndpointProber>();
         services.AddSingleton<LoadBalancerFactory>();

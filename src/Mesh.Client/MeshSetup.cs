@@ -5,6 +5,7 @@ using Mesh.Discovery.Consul;
 using Mesh.Discovery.Istio;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Security;
+using Mesh.Discovery.Security.Sources;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -19,6 +20,8 @@ internal sealed class MeshSetup : IDisposable
     private readonly IConfiguration _configuration;
     private readonly List<RuleIssue> _issues;
     private ConsulCatalog? _consulCatalog;
+    private ConsulConnection? _consul;
+    private bool _isConsulRefused;
 
     public MeshSetup(IServiceProvider services, IEnumerable<ConfigureMesh> configure)
     {
@@ -111,28 +114,18 @@ internal sealed class MeshSetup : IDisposable
     }
 
     /// <summary>Where the certificate of the process comes from; null if it is to have none. Call before <see cref="CreateSources"/>.</summary>
-    public ICertificateSource? CreateCertificateSource()
-    {
-        var name = Options.Security.Certificates.Source;
-        if (name.Length == 0)
-        {
-            return null;
-        }
-
-        var others = _services.GetServices<ICertificateSource>().ToList();
-        if (others.Find(source => source.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } other)
-        {
-            return other;
-        }
-
-        string[] known = [.. others.Select(static source => source.Name)];
-        _issues.Add(new RuleIssue(IssueSeverity.Error, new SourceLocation("configuration", $"{MeshOptions.SectionName}:Security:Certificates:Source"),
-            $"the source of certificates '{name}' is not known; allowed are {string.Join(", ", known)}"));
-        return null;
-    }
+    public ICertificateSource? CreateCertificateSource() => CertificateSources.Create(
+        Options,
+        ContentRoot,
+        [.. _services.GetServices<ICertificateSource>()],
+        Connect,
+        Time,
+        _services.GetRequiredService<IRandomSource>(),
+        Logger<MeshCertificates>(),
+        _issues);
 
     /// <summary>After everything that was made from it, so that a registration can still be withdrawn.</summary>
-    public void Dispose() => _consulCatalog?.Connection.Dispose();
+    public void Dispose() => _consul?.Dispose();
 
     private void AddConsulSources(List<IRuleSource> sources, ConsulCatalog catalog)
     {
@@ -151,14 +144,22 @@ internal sealed class MeshSetup : IDisposable
         }
     }
 
+    /// <summary>The one connection of the process; null if the options do not allow one, which is told once.</summary>
     private ConsulConnection? Connect()
     {
+        if (_consul is not null || _isConsulRefused)
+        {
+            return _consul;
+        }
+
         try
         {
-            return ConsulConnection.Create(Options, ContentRoot, Time, _services.GetRequiredService<IRandomSource>(), Logger<ConsulCatalog>());
+            return _consul = ConsulConnection.Create(
+                Options, ContentRoot, Time, _services.GetRequiredService<IRandomSource>(), Logger<ConsulCatalog>());
         }
         catch (ConsulException e)
         {
+            _isConsulRefused = true;
             _issues.Add(new RuleIssue(
                 IssueSeverity.Error, new SourceLocation("configuration", $"{MeshOptions.SectionName}:Discovery:Consul"), e.Message));
             return null;

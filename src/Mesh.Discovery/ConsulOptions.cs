@@ -66,6 +66,9 @@ public sealed class ConsulOptions
 
     /// <summary>How Consul checks the registered instance.</summary>
     public ConsulCheckOptions Check { get; } = new();
+
+    /// <summary>Whether the process has its certificate from Consul, and is so a member of Consul's own mesh.</summary>
+    internal bool UsesConnect { get; set; }
 }
 
 /// <summary>TLS to the Consul agent: <c>Mesh:Discovery:Consul:Tls</c>. Used if the address is https.</summary>

@@ -207,16 +207,11 @@ public sealed class AdminOptions
     /// <summary>Whether <c>/mesh/config</c> and <c>/mesh/endpoints</c> exist; health and readiness always do. Default true.</summary>
     public bool Enabled { get; set; } = true;
 
-    /// <summary>Who may read <c>/mesh/config</c> and <c>/mesh/endpoints</c>. Health and readiness are open to all.</summary>
-    public AdminAccess Access { get; set; }
-}
-
-/// <summary>Who may read the admin endpoints.</summary>
-public enum AdminAccess
-{
-    /// <summary>Direct connections from this machine only. The default.</summary>
-    Loopback,
-
-    /// <summary>Everybody who can reach the port.</summary>
-    Any,
+    /// <summary>
+    /// Who may read <c>/mesh/config</c> and <c>/mesh/endpoints</c> from other machines: callers with mTLS whose identity is one of
+    /// these, as principals (<c>cluster.local/ns/ops/sa/console</c>), with <c>*</c> at the beginning or the end for any (Istio). What a
+    /// gateway forwards does not count. Direct connections from this machine always may. Default: none. Health and readiness are open
+    /// to all.
+    /// </summary>
+    public IList<string> Identities { get; } = [];
 }

@@ -1,12 +1,18 @@
 using Mesh.Client;
 using Mesh.Discovery;
+using Mesh.Discovery.Security;
 using Mesh.Server.Admin;
 using Mesh.Server.Inbound;
 using Mesh.Server.Registration;
+using Mesh.Server.Security;
 using Mesh.Server.Security.Jwt;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -31,10 +37,18 @@ public static class MeshWebApplicationBuilderExtensions
         {
             services.AddSingleton<DrainState>();
             services.AddSingleton<MeshReport>();
+            services.AddSingleton(static provider => new AdminGuard(
+                provider.GetRequiredService<MeshOptions>().Admin,
+                provider.GetRequiredService<MeshOptions>().Security,
+                provider.GetRequiredService<MeshCertificates>()));
             services.AddSingleton<MeshServerTelemetry>();
             services.AddSingleton<InboundDeadlines>();
             services.AddSingleton<InboundAdmission>();
             services.AddSingleton<JwtStage>();
+            services.AddSingleton<AuthorizationLog>();
+            services.AddSingleton<AuthorizationStage>();
+
+            AddSecurity(services);
 
             // First of all filters, so that its middleware comes before what others put in front, such as the one that
             // ASPNETCORE_FORWARDEDHEADERS_ENABLED adds, which rewrites the peer's address.
@@ -44,5 +58,21 @@ public static class MeshWebApplicationBuilderExtensions
         }
 
         return ((IHostApplicationBuilder)builder).AddServiceMesh(configure);
+    }
+
+    private static void AddSecurity(IServiceCollection services)
+    {
+        services.AddSingleton<PortModes>();
+        services.AddSingleton<TlsTelemetry>();
+        services.AddSingleton<ConnectionRegister>();
+        services.AddSingleton<ConnectionGate>();
+
+        // Whoever adds Kestrel later only adds its transport if there is none, and would take ours for one.
+        services.TryAddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
+        services.AddSingleton<IConnectionListenerFactory, MeshTransportFactory>();
+
+        // Calls that go out with TLS of the mesh say http, as the application has written.
+        services.AddOptions<KestrelServerOptions>()
+            .Configure<MeshCertificates>(static (kestrel, certificates) => kestrel.AllowAlternateSchemes |= certificates.IsOn);
     }
 }

@@ -24,6 +24,9 @@ internal sealed class FakeCatalog : IEndpointCatalog, IServiceRegistry
 
     public TaskCompletionSource<ServiceInstance> Registered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>All that was registered, in turn.</summary>
+    public List<ServiceInstance> Instances { get; } = [];
+
     public TaskCompletionSource Withdrawn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Sync() => _observer!.Synced();
@@ -49,7 +52,12 @@ internal sealed class FakeCatalog : IEndpointCatalog, IServiceRegistry
             throw new IOException("The registry is away.");
         }
 
-        Registered.SetResult(instance);
+        Registered.TrySetResult(instance);
+        lock (Instances)
+        {
+            Instances.Add(instance);
+        }
+
         return new(new Registration(this));
     }
 

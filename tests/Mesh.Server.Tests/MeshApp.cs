@@ -35,9 +35,10 @@ internal sealed class MeshApp : IAsyncDisposable
         Action<MeshOptions>? configure = null,
         Action<WebApplicationBuilder>? build = null,
         FakeCatalog? catalog = null,
-        string urls = "http://127.0.0.1:0")
+        string urls = "http://127.0.0.1:0",
+        Action<WebApplicationBuilder>? afterMesh = null)
     {
-        var mesh = Build(configure, build, catalog, urls);
+        var mesh = Build(configure, build, catalog, urls, afterMesh);
         try
         {
             await mesh.App.StartAsync();
@@ -85,7 +86,7 @@ internal sealed class MeshApp : IAsyncDisposable
     }
 
     private static MeshApp Build(
-        Action<MeshOptions>? configure, Action<WebApplicationBuilder>? build, FakeCatalog? catalog, string urls)
+        Action<MeshOptions>? configure, Action<WebApplicationBuilder>? build, FakeCatalog? catalog, string urls, Action<WebApplicationBuilder>? afterMesh)
     {
         catalog ??= new FakeCatalog();
         var time = new FakeTimeProvider(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
@@ -104,6 +105,7 @@ internal sealed class MeshApp : IAsyncDisposable
             configure?.Invoke(options);
         });
 
+        afterMesh?.Invoke(builder);
         var mesh = new MeshApp(builder.Build(), catalog, time);
         mesh.App.MapGet("/", static () => "hello");
         mesh.App.MapGet("/mesh/other", static () => "the application's own");

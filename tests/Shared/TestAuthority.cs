@@ -25,10 +25,13 @@ internal sealed class TestAuthority
         Root = _signer = CreateAuthority($"CN=root of {trustDomain} {Guid.NewGuid():n}", null);
     }
 
-    private TestAuthority(TestAuthority parent)
+    /// <summary>One below another.</summary>
+    /// <param name="parent">The one above.</param>
+    /// <param name="now">When it is made, if not when the other was.</param>
+    public TestAuthority(TestAuthority parent, DateTimeOffset? now = null)
     {
         TrustDomain = parent.TrustDomain;
-        _now = parent._now;
+        _now = now ?? parent._now;
         Root = parent.Root;
         _signer = CreateAuthority($"CN=intermediate of {TrustDomain} {Guid.NewGuid():n}", parent._signer);
         Intermediates = [.. parent.Intermediates, Public(_signer)];
@@ -61,16 +64,27 @@ internal sealed class TestAuthority
     /// <param name="isServer">Whether it may be a server.</param>
     /// <param name="isClient">Whether it may be a client.</param>
     /// <param name="rsaBits">An RSA key of so many bits and not ECDSA P-256.</param>
+    /// <param name="isAuthority">Whether it says that it is an authority itself.</param>
+    /// <param name="keyUsage">What its key may do; sign handshakes if it is not given.</param>
+    /// <param name="dnsNames">The DNS names of its SAN.</param>
     public X509Certificate2 Leaf(
-        string[] uris, TimeSpan? notBefore = null, TimeSpan? lifetime = null, bool isServer = true, bool isClient = true, int? rsaBits = null)
+        string[] uris,
+        TimeSpan? notBefore = null,
+        TimeSpan? lifetime = null,
+        bool isServer = true,
+        bool isClient = true,
+        int? rsaBits = null,
+        bool isAuthority = false,
+        X509KeyUsageFlags keyUsage = X509KeyUsageFlags.DigitalSignature,
+        string[]? dnsNames = null)
     {
         using var rsa = rsaBits is { } bits ? RSA.Create(bits) : null;
         using var ec = rsaBits is null ? ECDsa.Create(ECCurve.NamedCurves.nistP256) : null;
         var request = rsa is not null
             ? new CertificateRequest("CN=leaf", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             : new CertificateRequest("CN=leaf", ec!, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(isAuthority, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(keyUsage, true));
         var usages = new OidCollection();
         if (isServer)
         {
@@ -83,12 +97,17 @@ internal sealed class TestAuthority
         }
 
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(usages, false));
-        if (uris.Length > 0)
+        if (uris.Length > 0 || dnsNames is { Length: > 0 })
         {
             var names = new SubjectAlternativeNameBuilder();
             foreach (var uri in uris)
             {
                 names.AddUri(new Uri(uri));
+            }
+
+            foreach (var name in dnsNames ?? [])
+            {
+                names.AddDnsName(name);
             }
 
             request.CertificateExtensions.Add(names.Build());
@@ -101,6 +120,21 @@ internal sealed class TestAuthority
         using var withKey = rsa is not null ? bare.CopyWithPrivateKey(rsa) : bare.CopyWithPrivateKey(ec!);
 
         // Through PKCS#12, since TLS on some systems refuses keys that never were in a store.
+        return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
+    }
+
+    /// <summary>One that is signed by a certificate that is not of an authority.</summary>
+    public static X509Certificate2 SignedBy(X509Certificate2 signer, string uri, DateTimeOffset now)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=stolen", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddUri(new Uri(uri));
+        request.CertificateExtensions.Add(names.Build());
+        using var bare = request.Create(
+            signer.SubjectName, X509SignatureGenerator.CreateForECDsa(signer.GetECDsaPrivateKey()!), now - s_skew, now + s_skew,
+            RandomNumberGenerator.GetBytes(16));
+        using var withKey = bare.CopyWithPrivateKey(key);
         return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
     }
 

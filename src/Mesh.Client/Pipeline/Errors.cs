@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mesh.Discovery.Routing;
+using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Runtime.Resilience;
 
@@ -15,6 +16,20 @@ internal static class Errors
                 service.Name.ToString(),
                 $"{request.Method} {request.RequestUri}: none of the {service.Routes.Routes.Length} routes of {service.Name} "
                 + $"({service.Routes.Name}) matches. A last route without a match would catch all.");
+
+    /// <summary>A call that goes past the mesh's own connections must not be less secure than its rule wants it.</summary>
+    /// <exception cref="HttpRequestException">It would be.</exception>
+    public static void ThrowIfUnsecured(DestinationState destination, HttpRequestMessage request)
+    {
+        if (destination.Service.Rule?.TrafficPolicy.Tls?.Mode is { } mode
+            && mode != TlsMode.Disable && (mode != TlsMode.Simple || request.RequestUri!.Scheme != Uri.UriSchemeHttps))
+        {
+            throw new HttpRequestException(
+                HttpRequestError.SecureConnectionError,
+                $"{request.Method} {request.RequestUri}: the rule of {destination.Name} wants the TLS mode {mode.ToString().ToUpperInvariant()}, but its calls go to the "
+                + "address that is dialled, past the connections of the mesh; nothing was sent.");
+        }
+    }
 
     /// <summary>The transport calls it a cancellation, but nobody has cancelled.</summary>
     public static HttpRequestException BrokenOff(string target, HttpRequestMessage request, Exception error) =>

@@ -4,6 +4,7 @@ using System.Net;
 using System.Runtime.ExceptionServices;
 using Mesh.Client.LoadBalancing;
 using Mesh.Client.Telemetry;
+using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Routing;
 using Mesh.Discovery.Runtime;
@@ -196,6 +197,7 @@ internal sealed class MeshPipeline
 
                     if (view.IsPassThrough)
                     {
+                        Errors.ThrowIfUnsecured(destination, original);
                         response = await _passThrough.SendAsync(request, destination.Name, route, client, start, deadline, cancel).ConfigureAwait(false);
                         Answer(response, original, route!, arm);
                         goto Done;
@@ -263,9 +265,10 @@ internal sealed class MeshPipeline
                 var hasExpired = _timeouts.Return(timeout, canBeReused: request.Content is null || response is null);
                 var failure = error is null ? AttemptFailure.Final : AttemptFailures.Classify(error, hasExpired, cancel);
                 if (failure == AttemptFailure.Rejected
-                    || (failure == AttemptFailure.Disposed && endpoint.IsRetired && !ReferenceEquals(view, destination.View)))
+                    || (failure == AttemptFailure.Disposed
+                        && (endpoint.IsRetired ? !ReferenceEquals(view, destination.View) : EndpointInvoker.WasReplaced(error!, endpoint))))
                 {
-                    // No failed attempt, only a pick that came too late, or a breaker that had opened meanwhile.
+                    // No failed attempt, only a pick that came too late, connections that were replaced, or a breaker that had opened.
                     endpoint.Leave();
                     attemptStart = _time.GetTimestamp();
                     continue;

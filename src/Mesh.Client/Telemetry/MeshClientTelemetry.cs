@@ -25,6 +25,7 @@ internal sealed class MeshClientTelemetry
     private readonly Counter<long> _mirrorsSkipped;
     private readonly Counter<long> _refusedRetries;
     private readonly Counter<long> _hedges;
+    private readonly Counter<long> _handshakes;
 
     public MeshClientTelemetry(IMeterFactory meters)
     {
@@ -40,6 +41,25 @@ internal sealed class MeshClientTelemetry
             "mesh.client.retries.refused", "{attempt}", "Retries that were not made because of a limit, by destination and limit.");
         _hedges = meter.CreateCounter<long>(
             "mesh.client.hedges", "{attempt}", "Hedges by destination and outcome: won, lost, or refused for want of budget.");
+        _handshakes = meter.CreateCounter<long>(
+            "mesh.client.tls.handshakes", "{handshake}", "Handshakes by service and result: ok, refused or failed; and why.");
+    }
+
+    /// <summary>A connection is secure, or there is none.</summary>
+    public void Handshake(string service, string result, string? reason)
+    {
+        if (!_handshakes.Enabled)
+        {
+            return;
+        }
+
+        var tags = new TagList { { ServiceTag, service }, { "mesh.result", result } };
+        if (reason is not null)
+        {
+            tags.Add("mesh.reason", reason);
+        }
+
+        _handshakes.Add(1, tags);
     }
 
     /// <summary>A hedge was sent, or there is none left to send.</summary>

@@ -20,6 +20,9 @@ internal sealed record FileCatalogDocument
     public LocalityDocument? Locality { get; init; }
     public EndpointHealth Health { get; init; }
     public int? ServicePort { get; init; }
+
+    /// <summary>Written only if it is so.</summary>
+    public bool? SpeaksMtls { get; init; }
     public int Pid { get; init; }
     public DateTimeOffset StartedAt { get; init; }
 
@@ -40,6 +43,7 @@ internal sealed record FileCatalogDocument
                     : new LocalityDocument(endpoint.Locality.Region, endpoint.Locality.Zone, endpoint.Locality.SubZone),
                 Health = endpoint.Health,
                 ServicePort = endpoint.ServicePort,
+                SpeaksMtls = endpoint.SpeaksMtls ? true : null,
                 Pid = Environment.ProcessId,
                 StartedAt = startedAt,
             },
@@ -112,6 +116,7 @@ internal sealed record FileCatalogDocument
                 : Discovery.Locality.Unknown,
             Health = Health,
             ServicePort = ServicePort,
+            SpeaksMtls = SpeaksMtls ?? false,
         };
         var service = Namespace.Length == 0 ? ServiceName.External(Service) : new ServiceName(Service, Namespace);
         return (new FileCatalogInstance(service, endpoint, StartedAt), null);

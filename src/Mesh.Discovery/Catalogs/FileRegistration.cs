@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Mesh.Discovery.Security;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Discovery.Catalogs;
@@ -127,7 +128,7 @@ internal sealed partial class FileRegistration : IAsyncDisposable
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
-            FileCatalogDirectory.Create(_directory);
+            PrivateDirectory.Create(_directory);
             Write();
             Log.DocumentRestored(_logger, _path);
         }

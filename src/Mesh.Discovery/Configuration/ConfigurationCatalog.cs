@@ -104,6 +104,7 @@ internal sealed partial class ConfigurationCatalog(
                 Labels = item.Labels("labels"),
                 Weight = item.Int("weight", 0, ServiceEntryReader.MaxWeight) ?? 1,
                 Locality = LocalityReader.Read(item.Object("locality")),
+                SpeaksMtls = item.Bool("speaksMtls") ?? false,
             };
             item.Done();
             if (uri is null)

@@ -6,8 +6,9 @@ using Microsoft.Extensions.Configuration;
 namespace Mesh.Discovery.Configuration;
 
 /// <summary>
-/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host, and lists of what is about requests served. Read again whenever the
-/// configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
+/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host, and the lists <c>Authorization</c> and
+/// <c>RequestAuthentication</c>. Read again whenever the configuration reloads. A host with errors is not in the batch; its last good
+/// rule is the runtime's to keep.
 /// </summary>
 internal sealed class ConfigurationRuleSource(IConfiguration configuration, MeshOptions options) : IRuleSource
 {
@@ -47,6 +48,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         var present = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         ReadSection(SectionReader.Routes);
         ReadSection(SectionReader.Destinations);
+        ReadList(SectionReader.Authorization, AuthorizationReader.ReadSection);
         ReadList(RequestAuthenticationReader.Section, RequestAuthenticationReader.Read);
         foreach (var gone in _entries.Keys.Except(present, StringComparer.OrdinalIgnoreCase).ToList())
         {

@@ -53,8 +53,7 @@ internal static class MeshOptionsReader
         if (mesh.Object("admin") is { } admin)
         {
             options.Admin.Enabled = admin.Bool("enabled") ?? options.Admin.Enabled;
-            options.Admin.Access = admin.Find("access")?.OneOf(
-                ("Loopback", AdminAccess.Loopback), ("Any", AdminAccess.Any)) ?? options.Admin.Access;
+            AdminIdentitiesReader.Read(admin, options.Admin);
             admin.Done();
         }
 
@@ -62,6 +61,7 @@ internal static class MeshOptionsReader
         mesh.Find("services");
         mesh.Find("routes");
         mesh.Find("destinations");
+        mesh.Find("authorization");
         mesh.Find(RequestAuthenticationReader.Section);
         mesh.Done();
     }

@@ -190,7 +190,13 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         private readonly ShrinkGuard _guard = new(catalog._consul.Options.ShrinkHold, catalog._consul.Time);
         private readonly HealthReader _reader = new(catalog._consul.Options);
         private readonly ConsulQuery<HealthEntry[]> _query = ConsulQueries.Health(inConsul, catalog._consul.Options);
+        private readonly ConsulQuery<HealthEntry[]>? _connectQuery =
+            catalog._consul.Options.UsesConnect && catalog._options.Security.AutoMtls ? ConsulQueries.Connect(inConsul, catalog._consul.Options) : null;
+
+        private readonly Lock _views = new();
         private IReadOnlyList<Endpoint> _inUse = [];
+        private HealthEntry[]? _instances;
+        private HealthEntry[]? _connect;
 
         public ServiceName Name => name;
 
@@ -210,19 +216,66 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, _forget.Token);
             var watch = new ConsulWatch<HealthEntry[]>(catalog._consul, _query, TakeAsync, failed: () => _told.TrySetResult());
+            var sidecars = _connectQuery is null ? Task.CompletedTask
+                : new ConsulWatch<HealthEntry[]>(catalog._consul, _connectQuery, TakeConnectAsync, failed: () => _told.TrySetResult()).RunAsync(either.Token);
             await watch.RunAsync(either.Token).ConfigureAwait(false);
+            await sidecars.ConfigureAwait(false);
             _told.TrySetResult();
         }
 
         private async ValueTask<WatchVerdict> TakeAsync(ConsulView<HealthEntry[]> view, CancellationToken cancel)
         {
-            var told = _reader.Read(view.Value, inConsul.Namespace, catalog._options.Namespace);
+            IReadOnlyList<Endpoint> told;
+            lock (_views)
+            {
+                told = _reader.Read(view.Value, inConsul.Namespace, catalog._options.Namespace, _connect);
+            }
+
             if (told.Count == 0 && !view.IsRestored && (_inUse.Count > 0 || !_told.Task.IsCompleted))
             {
                 await ProbeRightsAsync(view.IsFiltered, cancel).ConfigureAwait(false);
             }
 
-            var verdict = _guard.Judge(told, view.AfterTrouble, view.IsFirstAfterFailure);
+            lock (_views)
+            {
+                _instances = view.Value;
+                if (view.IsRestored && _connectQuery is not null && _connect is null && catalog._consul.Saved.Load(_connectQuery.Path) is null)
+                {
+                    // There were none, or they would have been saved as well.
+                    _connect = [];
+                }
+
+                return Judge_NeedsLock(view, told);
+            }
+        }
+
+        private ValueTask<WatchVerdict> TakeConnectAsync(ConsulView<HealthEntry[]> view, CancellationToken cancel)
+        {
+            lock (_views)
+            {
+                _connect = view.Value;
+                return ValueTask.FromResult(Judge_NeedsLock(view, null));
+            }
+        }
+
+        /// <summary>Nothing is told before both are known: who is behind a sidecar must not be called past it.</summary>
+        /// <param name="view">What has changed.</param>
+        /// <param name="told">What it means by itself.</param>
+        private WatchVerdict Judge_NeedsLock(ConsulView<HealthEntry[]> view, IReadOnlyList<Endpoint>? told)
+        {
+            // The services of one name in several namespaces share Consul's answer, and so what is saved.
+            var isSaved = view.Value.Length > 0;
+            if (_instances is null || (_connect is null && _connectQuery is not null))
+            {
+                return WatchVerdict.Believed(isSaved);
+            }
+
+            if (_connectQuery is not null)
+            {
+                told = _reader.Read(_instances, inConsul.Namespace, catalog._options.Namespace, _connect);
+            }
+
+            var verdict = _guard.Judge(told!, view.AfterTrouble, view.IsFirstAfterFailure);
             if (verdict.IsNew)
             {
                 Log.Doubted(catalog._consul.Logger, name, verdict.Before, verdict.Now, verdict.LookAgain!.Value);
@@ -231,9 +284,7 @@ internal sealed partial class ConsulCatalog : IOnDemandCatalog, IServiceRegistry
             _inUse = verdict.Endpoints;
             catalog.Tell(this, verdict.Endpoints);
             _told.TrySetResult();
-
-            // The services of one name in several namespaces share Consul's answer, and so what is saved.
-            return new WatchVerdict(verdict.LookAgain is null, view.Value.Length > 0, verdict.LookAgain);
+            return new WatchVerdict(verdict.LookAgain is null, isSaved, verdict.LookAgain);
         }
 
         /// <summary>Consul leaves out what the token may not see, without a word: an empty answer may mean that.</summary>

@@ -60,7 +60,7 @@ internal sealed class ConsulClient : IDisposable
     {
         var path = query.Path;
         var separator = path.Contains('?') ? '&' : '?';
-        if (mayBeStale && _options.AllowStale)
+        if (mayBeStale && _options.AllowStale && !query.IsOfAgentsCache)
         {
             path += $"{separator}stale";
             separator = '&';
@@ -86,7 +86,7 @@ internal sealed class ConsulClient : IDisposable
             missing ?? Read(query, body),
             missing is null ? body : JsonSerializer.SerializeToUtf8Bytes(missing, query.Type),
             IndexOf(headers),
-            Header(headers, "X-Consul-KnownLeader") != "false",
+            query.IsOfAgentsCache || Header(headers, "X-Consul-KnownLeader") != "false",
             Header(headers, "X-Consul-Results-Filtered-By-ACLs") == "true");
     }
 
@@ -136,8 +136,9 @@ internal sealed class ConsulClient : IDisposable
         }
         catch (JsonException e)
         {
+            var start = query.IsSecret ? "" : $" It begins with \"{Start(body)}\".";
             throw new ConsulException(
-                $"Consul at {Agent} answered GET {query.Path} with what is not the JSON that was asked for: {e.Message} It begins with \"{Start(body)}\".",
+                $"Consul at {Agent} answered GET {query.Path} with what is not the JSON that was asked for: {e.Message}{start}",
                 HttpStatusCode.OK,
                 e);
         }
@@ -192,6 +193,8 @@ internal sealed class ConsulClient : IDisposable
         var text = $"Consul at {Agent} answered {method} {path} with {(int)status}: {Start(body)}";
         text += status switch
         {
+            HttpStatusCode.InternalServerError when text.Contains("Connect must be enabled", StringComparison.Ordinal) =>
+                ". Set connect { enabled = true } in the configuration of Consul's servers and agents.",
             HttpStatusCode.Forbidden => $". {_token.Describe()} needs the right {right}, or is not known to Consul.",
             HttpStatusCode.TooManyRequests => ". The agent limits requests or connections: see limits.http_max_conns_per_client in its configuration.",
             _ => "",

@@ -10,14 +10,17 @@ namespace Mesh.Discovery.Consul;
 /// Consul's own rules: routers, splitters and resolvers, as Consul itself puts them together for each service that is
 /// called, and the intentions.
 /// </summary>
-internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshOptions options) : IOnDemandRuleSource
+internal sealed partial class ConsulConfigEntries : IOnDemandRuleSource
 {
-    private readonly ConsulConnection _consul = consul;
-    private readonly MeshOptions _options = options;
+    private readonly ConsulConnection _consul;
+    private readonly MeshOptions _options;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, FollowedChain> _followed = new(StringComparer.OrdinalIgnoreCase);
-    private readonly ConsulChains _chains = new(options.Namespace);
-    private readonly ConsulIntentions _intentions = new(options.Namespace);
+    private readonly ConsulChains _chains;
+    private readonly ConsulIntentions _intentions;
+
+    /// <summary>Only who has certificates can tell callers apart, and so has a use for it.</summary>
+    private readonly ConsulIntentionDefault? _default;
     private Action<RuleBatch>? _publish;
     private CancellationToken _stop;
     private RuleBatch _chainRules = RuleBatch.Empty;
@@ -26,6 +29,15 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
 
     /// <summary>The destinations of the intentions.</summary>
     private string[] _guarded = [];
+
+    public ConsulConfigEntries(ConsulConnection consul, MeshOptions options)
+    {
+        _consul = consul;
+        _options = options;
+        _chains = new ConsulChains(options.Namespace);
+        _intentions = new ConsulIntentions(options.Namespace);
+        _default = options.Security.IsOn && options.Service.Length > 0 ? new ConsulIntentionDefault(consul, options.Service, PublishDefault) : null;
+    }
 
     public string Name => "consul config entries";
 
@@ -52,7 +64,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         if (rules.Intentions)
         {
             var watch = new ConsulWatch<IReadOnlyList<ConsulIntention?>>(_consul, ConsulQueries.Intentions(_consul.Options), TakeIntentionsAsync);
-            await watch.RunAsync(stop).ConfigureAwait(false);
+            await Task.WhenAll(watch.RunAsync(stop), _default?.RunAsync(stop) ?? Task.CompletedTask).ConfigureAwait(false);
         }
         else
         {
@@ -136,6 +148,16 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
             }
         }
 
+        if (_default is not null && view.IsRestored)
+        {
+            _default.Restore();
+        }
+        else if (_default is not null)
+        {
+            // Before the first ones are used, so that a default of denying holds from the first request on.
+            await _default.AskFirstAsync(cancel).ConfigureAwait(false);
+        }
+
         lock (_lock)
         {
             if (view.DataLost && view.Value.Count == 0 && _intentionRules.Rules.Count > 0)
@@ -155,6 +177,7 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
             Publish();
         }
 
+        _default?.AskAgain();
         return WatchVerdict.Believed(isSaved: true);
     }
 
@@ -179,9 +202,18 @@ internal sealed partial class ConsulConfigEntries(ConsulConnection consul, MeshO
         }
     }
 
+    private void PublishDefault()
+    {
+        lock (_lock)
+        {
+            Publish();
+        }
+    }
+
     private void Publish() =>
         _publish?.Invoke(new RuleBatch(
-            [.. _chainRules.Rules, .. _intentionRules.Rules], [.. _chainRules.Issues, .. _intentionRules.Issues]));
+            [.. _chainRules.Rules, .. _intentionRules.Rules, .. _default?.Rule is { } rule ? [rule] : Array.Empty<RuleConfig>()],
+            [.. _chainRules.Issues, .. _intentionRules.Issues]));
 
     /// <summary>The chain of one service.</summary>
     private sealed class FollowedChain(ConsulConfigEntries source, ConsulServiceName name)

@@ -19,11 +19,15 @@ internal sealed record ConsulConnection(
     IRandomSource Random,
     ILogger Logger) : IDisposable
 {
+    /// <summary>The <see cref="CertificateOptions.Source"/> that makes the process a member of Consul's own mesh.</summary>
+    public const string ConnectSource = "Consul";
+
     /// <exception cref="ConsulException">An option, or what it names, cannot be used.</exception>
     public static ConsulConnection Create(
         MeshOptions options, string contentRoot, TimeProvider time, IRandomSource random, ILogger logger)
     {
         var consul = options.Discovery.Consul;
+        consul.UsesConnect = options.Security.Certificates.Source.Equals(ConnectSource, StringComparison.OrdinalIgnoreCase);
         ConsulEnvironment.Apply(consul, Environment.GetEnvironmentVariable);
         options.Config.Consul.KeyPrefix = ConsulKeyPrefix.Normalize(options.Config.Consul.KeyPrefix);
         var problems = string.Join(' ', ConsulOptionsCheck.Validate(consul));

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Mesh.Discovery.Consul;
 
-/// <summary>One instance, as <c>/v1/health/service</c> lists it.</summary>
+/// <summary>One instance, as <c>/v1/health/service</c> and <c>/v1/health/connect</c> list it.</summary>
 internal sealed record HealthEntry
 {
     public HealthNode? Node { get; init; }
@@ -48,12 +48,26 @@ internal sealed record HealthService
 
     public HealthWeights? Weights { get; init; }
 
+    /// <summary><c>connect-proxy</c> for a sidecar; empty for a service.</summary>
+    public string? Kind { get; init; }
+
+    /// <summary>Whom a sidecar stands before.</summary>
+    public HealthProxy? Proxy { get; init; }
+
+    public HealthConnect? Connect { get; init; }
+
     /// <summary>Consul 1.15 and later.</summary>
     public HealthLocality? Locality { get; init; }
 }
 
 /// <summary>One more address of an instance.</summary>
 internal sealed record HealthAddress(string? Address, int Port);
+
+/// <summary>The service that a sidecar stands before, and which of its instances.</summary>
+internal sealed record HealthProxy(string? DestinationServiceName, string? DestinationServiceID);
+
+/// <summary>Whether the instance itself speaks mTLS with Consul's certificates.</summary>
+internal sealed record HealthConnect(bool Native);
 
 /// <summary>An instance's share of traffic by its state.</summary>
 internal sealed record HealthWeights(int Passing, int Warning);

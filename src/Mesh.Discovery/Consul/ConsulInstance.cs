@@ -21,9 +21,12 @@ internal sealed class ConsulInstance : IEquatable<ConsulInstance>
     /// <summary>Whether a check is in the state <c>warning</c>, and none is worse.</summary>
     public bool IsWarning { get; init; }
 
+    /// <summary>Whether calls go to a sidecar that stands before it (Consul: <c>connect-proxy</c>).</summary>
+    public bool IsProxy { get; init; }
+
     public bool Equals(ConsulInstance? other) =>
         other is not null && Id == other.Id && Service == other.Service && Address == other.Address && Port == other.Port
-        && IsWarning == other.IsWarning && Meta.Equals(other.Meta) && Node.Equals(other.Node) && Tags.SequenceEqual(other.Tags);
+        && IsWarning == other.IsWarning && IsProxy == other.IsProxy && Meta.Equals(other.Meta) && Node.Equals(other.Node) && Tags.SequenceEqual(other.Tags);
 
     public override bool Equals(object? obj) => Equals(obj as ConsulInstance);
 

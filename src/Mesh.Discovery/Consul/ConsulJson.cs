@@ -41,7 +41,12 @@ internal sealed class AgentRegistration
     public required AgentWeights Weights { get; init; }
 
     public AgentCheck? Check { get; init; }
+
+    public AgentConnect? Connect { get; init; }
 }
+
+/// <summary>Whether the instance itself speaks mTLS with Consul's certificates.</summary>
+internal sealed record AgentConnect(bool Native);
 
 /// <summary>The share of traffic by state.</summary>
 internal sealed record AgentWeights(int Passing, int Warning);

@@ -28,6 +28,9 @@ internal static class ConsulMeta
     /// <summary>Only for weight 0, which Consul does not take.</summary>
     public const string WeightKey = "mesh-weight";
 
+    /// <summary>Only for instances that speak mTLS with certificates of the mesh.</summary>
+    public const string MtlsKey = "mesh-mtls";
+
     /// <summary>Labels that the meta cannot hold as pairs: a JSON object.</summary>
     public const string LabelsKey = "mesh-labels";
 
@@ -56,6 +59,7 @@ internal static class ConsulMeta
         Add(ZoneKey, endpoint.Locality.Zone);
         Add(SubZoneKey, endpoint.Locality.SubZone);
         Add(WeightKey, endpoint.Weight == 0 ? "0" : "");
+        Add(MtlsKey, endpoint.SpeaksMtls ? "true" : "");
         AddLabels(meta, endpoint.Labels);
         foreach (var (key, value) in meta)
         {
@@ -117,6 +121,9 @@ internal static class ConsulMeta
             meta?.GetValueOrDefault(SubZoneKey) ?? "");
         return locality == Discovery.Locality.Unknown ? Discovery.Locality.Unknown : locality;
     }
+
+    /// <summary>Whether the instance says that it speaks mTLS with a certificate of the mesh.</summary>
+    public static bool SpeaksMtls(IReadOnlyDictionary<string, string>? meta) => meta?.GetValueOrDefault(MtlsKey) == "true";
 
     /// <param name="meta">The meta.</param>
     /// <param name="weight">What Consul says, for the state that the instance is in.</param>

@@ -7,11 +7,17 @@ namespace Mesh.Discovery.Consul;
 internal static class ConsulQueries
 {
     private const string HealthPath = "/v1/health/service/";
+    private const string ConnectPath = "/v1/health/connect/";
 
     /// <summary>All instances of a service, also those that are ill.</summary>
-    public static ConsulQuery<HealthEntry[]> Health(ConsulServiceName name, ConsulOptions options) =>
+    public static ConsulQuery<HealthEntry[]> Health(ConsulServiceName name, ConsulOptions options) => Instances(HealthPath, name, options);
+
+    /// <summary>Who speaks mTLS for a service: its sidecars, and instances that do it themselves.</summary>
+    public static ConsulQuery<HealthEntry[]> Connect(ConsulServiceName name, ConsulOptions options) => Instances(ConnectPath, name, options);
+
+    private static ConsulQuery<HealthEntry[]> Instances(string path, ConsulServiceName name, ConsulOptions options) =>
         new(
-            $"{HealthPath}{Uri.EscapeDataString(name.Service)}{Datacenter(name.Datacenter ?? options.Datacenter)}",
+            $"{path}{Uri.EscapeDataString(name.Service)}{Datacenter(name.Datacenter ?? options.Datacenter)}",
             ConsulHealthJson.Default.HealthEntryArray,
             $"service \"{name.Service}\" {{ policy = \"read\" }} and node_prefix \"\" {{ policy = \"read\" }}");
 
@@ -29,6 +35,18 @@ internal static class ConsulQueries
             ConsulChainJson.Default.IReadOnlyListConsulIntention,
             "service_prefix \"\" { policy = \"read\" }");
 
+    /// <summary>The roots of Consul's CA.</summary>
+    public static ConsulQuery<ConnectRoots> ConnectRoots(string service) =>
+        new("/v1/agent/connect/ca/roots", ConsulConnectJson.Default.ConnectRoots, Write(service)) { IsOfAgentsCache = true };
+
+    /// <summary>The certificate of a service with its private key.</summary>
+    public static ConsulQuery<ConnectLeaf> ConnectLeaf(string service) =>
+        new($"/v1/agent/connect/ca/leaf/{Uri.EscapeDataString(service)}", ConsulConnectJson.Default.ConnectLeaf, Write(service))
+        {
+            IsOfAgentsCache = true,
+            IsSecret = true,
+        };
+
     /// <summary>The service of a health query of this process; null for other queries.</summary>
     public static ServiceName? ServiceOf(string query, MeshOptions options)
     {
@@ -45,6 +63,8 @@ internal static class ConsulQueries
             ? null
             : new ServiceName(service, options.Namespace);
     }
+
+    private static string Write(string service) => $"service \"{service}\" {{ policy = \"write\" }}";
 
     private static string Datacenter(string name) => name.Length > 0 ? $"?dc={Uri.EscapeDataString(name)}" : "";
 }

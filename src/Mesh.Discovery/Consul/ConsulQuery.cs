@@ -10,6 +10,12 @@ internal sealed record ConsulQuery<T>(string Path, JsonTypeInfo<T> Type, string 
 {
     /// <summary>What 404 means, where it is an answer; null where it is an error.</summary>
     public T? WhenMissing { get; init; }
+
+    /// <summary>Whether the agent answers from a cache that it keeps up to date itself: no server says whether it knows a leader.</summary>
+    public bool IsOfAgentsCache { get; init; }
+
+    /// <summary>Whether the answer holds a secret, so that nothing of it may be told.</summary>
+    public bool IsSecret { get; init; }
 }
 
 /// <summary>An answer of Consul.</summary>

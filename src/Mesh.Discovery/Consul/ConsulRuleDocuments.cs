@@ -6,12 +6,12 @@ namespace Mesh.Discovery.Consul;
 
 /// <summary>
 /// Makes rules of the keys below the prefix. A key holds one or more documents, each either Istio's (<c>apiVersion</c>,
-/// <c>kind</c>) or <c>Routes</c>, <c>Destinations</c> and <c>RequestAuthentication</c> as in the section <c>Mesh</c>, in YAML or JSON.
+/// <c>kind</c>) or <c>Routes</c>, <c>Destinations</c>, <c>Authorization</c> and <c>RequestAuthentication</c> as in the section <c>Mesh</c>, in YAML or JSON.
 /// </summary>
 /// <remarks>A key that did not change keeps its rules, the very objects. Not safe for concurrent use.</remarks>
 internal sealed class ConsulRuleDocuments(MeshOptions options)
 {
-    private const string Wanted = "an Istio document with apiVersion and kind, or a map with Routes, Destinations and RequestAuthentication";
+    private const string Wanted = "an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization and RequestAuthentication";
 
     /// <summary>What a process says of itself, which nobody can say for all.</summary>
     private static readonly string[] s_ownKeys =
@@ -122,6 +122,11 @@ internal sealed class ConsulRuleDocuments(MeshOptions options)
             }
         }
 
+        foreach (var policy in mesh.Items(SectionReader.Authorization))
+        {
+            result.Add(AuthorizationReader.ReadSection(policy, strict));
+        }
+
         foreach (var value in mesh.Items(RequestAuthenticationReader.Section))
         {
             result.Add(RequestAuthenticationReader.Read(value, strict));
@@ -135,7 +140,7 @@ internal sealed class ConsulRuleDocuments(MeshOptions options)
                 var path = mesh.Reading.Join(mesh.Path, entry.Key);
                 mesh.Reading.Error(
                     new SourceLocation(entry.Value.Origin, path, entry.Line),
-                    $"each process says '{own}' of itself, in its own configuration; allowed here: Routes, Destinations, RequestAuthentication");
+                    $"each process says '{own}' of itself, in its own configuration; allowed here: Routes, Destinations, Authorization, RequestAuthentication");
             }
         }
 

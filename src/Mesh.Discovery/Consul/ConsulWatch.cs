@@ -143,7 +143,11 @@ internal sealed partial class ConsulWatch<T>
     {
         if (answer.KnowsLeader)
         {
-            _consul.Status.Heard(asked);
+            // The cache of an agent answers without its servers too: that says no more than that the agent is there.
+            if (!_query.IsOfAgentsCache || _hasFailed)
+            {
+                _consul.Status.Heard(asked);
+            }
         }
         else
         {

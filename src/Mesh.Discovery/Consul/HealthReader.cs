@@ -4,6 +4,9 @@ namespace Mesh.Discovery.Consul;
 /// <remarks>Not safe for concurrent use: equal parts are kept once.</remarks>
 internal sealed class HealthReader(ConsulOptions options)
 {
+    /// <summary>The kind of a sidecar: it speaks mTLS with Consul's certificates for the instance that it stands before.</summary>
+    private const string SidecarKind = "connect-proxy";
+
     private readonly Dictionary<string, ConsulNode> _nodes = new(StringComparer.Ordinal);
     private readonly Dictionary<Labels, Labels> _labels = [];
 
@@ -11,11 +14,17 @@ internal sealed class HealthReader(ConsulOptions options)
     /// <param name="entries">As Consul lists them.</param>
     /// <param name="namespace">The namespace that is asked for; null for any.</param>
     /// <param name="own">The namespace of instances that do not name theirs.</param>
-    public IReadOnlyList<Endpoint> Read(HealthEntry[] entries, string? @namespace, string own)
+    /// <param name="connect">
+    /// Who speaks mTLS for the service. A sidecar takes the place of the instance that it stands before: as that says of itself, at the
+    /// sidecar's address, and well if both are.
+    /// </param>
+    public IReadOnlyList<Endpoint> Read(HealthEntry[] entries, string? @namespace, string own, HealthEntry[]? connect = null)
     {
         _nodes.Clear();
         _labels.Clear();
+        var sidecars = SidecarsByInstance(connect ?? []);
         var endpoints = new SortedDictionary<string, Endpoint>(StringComparer.Ordinal);
+        var before = new HashSet<HealthEntry>(ReferenceEqualityComparer.Instance);
         foreach (var entry in entries)
         {
             if (entry is not { Service: { } service, Node: { } node })
@@ -23,31 +32,79 @@ internal sealed class HealthReader(ConsulOptions options)
                 continue;
             }
 
+            // One that does not name its instance stands before all of its node.
+            var sidecar = sidecars.Count == 0 ? null
+                : sidecars.GetValueOrDefault((node.Node ?? "", service.ID ?? "")) ?? sidecars.GetValueOrDefault((node.Node ?? "", ""));
+            if (sidecar is not null)
+            {
+                before.Add(sidecar);
+            }
+
+            Add(entry, service, node, sidecar);
+        }
+
+        // Of the instance behind it nothing is known.
+        foreach (var sidecar in sidecars.Values)
+        {
+            if (!before.Contains(sidecar))
+            {
+                Add(sidecar, sidecar.Service!, sidecar.Node!, sidecar);
+            }
+        }
+
+        return [.. endpoints.Values];
+
+        void Add(HealthEntry entry, HealthService service, HealthNode node, HealthEntry? sidecar)
+        {
             // Consul has no nulls there, but what answers may be something else.
             var meta = Intern(new Labels((service.Meta ?? []).Where(static pair => pair.Value is not null)));
             if (@namespace is not null && !@namespace.Equals(ConsulMeta.Namespace(meta) ?? own, StringComparison.OrdinalIgnoreCase))
             {
-                continue;
+                return;
             }
 
-            if (Read(entry, service, node, meta) is { } endpoint
+            if (Read(entry, service, node, meta, sidecar) is { } endpoint
                 && (!endpoints.TryGetValue(endpoint.Address.Authority, out var other) || other.Health != EndpointHealth.Healthy))
             {
                 endpoints[endpoint.Address.Authority] = endpoint;
             }
         }
-
-        return [.. endpoints.Values];
     }
 
-    private Endpoint? Read(HealthEntry entry, HealthService service, HealthNode node, Labels meta)
+    /// <summary>Of two before one instance the healthier one.</summary>
+    private static Dictionary<(string Node, string Instance), HealthEntry> SidecarsByInstance(HealthEntry[] connect)
     {
-        if (AddressOf(service, node, meta) is not { } address)
+        var sidecars = new Dictionary<(string, string), HealthEntry>();
+        foreach (var entry in connect)
+        {
+            if (entry is { Service: { Kind: SidecarKind } service, Node: { } node })
+            {
+                var key = (node.Node ?? "", service.Proxy?.DestinationServiceID ?? "");
+                if (!sidecars.TryGetValue(key, out var other) || StateOf(other).IsCritical)
+                {
+                    sidecars[key] = entry;
+                }
+            }
+        }
+
+        return sidecars;
+    }
+
+    private Endpoint? Read(HealthEntry entry, HealthService service, HealthNode node, Labels meta, HealthEntry? sidecar)
+    {
+        var address = sidecar is null ? AddressOf(service, node, meta) : AddressOf(sidecar.Service!, sidecar.Node!, Labels.Empty);
+        if (address is null)
         {
             return null;
         }
 
         var (isCritical, isWarning) = StateOf(entry);
+        if (sidecar is not null)
+        {
+            var (isSidecarCritical, isSidecarWarning) = StateOf(sidecar);
+            (isCritical, isWarning) = (isCritical || isSidecarCritical, isWarning || isSidecarWarning);
+        }
+
         var weights = service.Weights ?? new HealthWeights(1, 1);
         var instance = new ConsulInstance
         {
@@ -59,6 +116,7 @@ internal sealed class HealthReader(ConsulOptions options)
             Port = service.Port,
             Node = NodeOf(node),
             IsWarning = isWarning,
+            IsProxy = sidecar is not null,
         };
         return new Endpoint
         {
@@ -67,6 +125,7 @@ internal sealed class HealthReader(ConsulOptions options)
             Weight = ConsulMeta.Weight(meta, Math.Max(0, isWarning ? weights.Warning : weights.Passing)),
             Locality = LocalityOf(service, node, meta),
             Health = isCritical || (isWarning && options.PassingOnly) ? EndpointHealth.Unhealthy : EndpointHealth.Healthy,
+            SpeaksMtls = sidecar is not null || ConsulMeta.SpeaksMtls(meta) || (options.UsesConnect && service.Connect is { Native: true }),
             Consul = instance,
         };
     }

@@ -13,7 +13,7 @@ internal static class IstioDocumentReader
     [
         new("networking.istio.io", ["v1", "v1beta1", "v1alpha3"], ["VirtualService", "DestinationRule", "ServiceEntry"],
             ["Gateway", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"]),
-        new("security.istio.io", ["v1", "v1beta1"], ["PeerAuthentication", "RequestAuthentication"], ["AuthorizationPolicy"]),
+        new("security.istio.io", ["v1", "v1beta1"], ["PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication"], []),
     ];
 
     /// <summary>Reads a document; a Kubernetes <c>List</c>, as <c>kubectl get</c> prints it, holds several.</summary>
@@ -88,7 +88,7 @@ internal static class IstioDocumentReader
         var spec = root.Require("spec")?.Object();
         root.Ignore("status");
         root.Done();
-        return spec is null ? null : ReadSpec(spec, kind, name, @namespace, root.Location);
+        return spec is null ? null : ReadSpec(spec, kind, new Metadata(name, @namespace, root.Location, metadata));
     }
 
     private static bool IsOurs(ObjectReader root, string apiVersion, string kind)
@@ -157,9 +157,9 @@ internal static class IstioDocumentReader
         metadata.Done();
     }
 
-    private static RuleConfig? ReadSpec(
-        ObjectReader spec, string kind, string name, string @namespace, SourceLocation location)
+    private static RuleConfig? ReadSpec(ObjectReader spec, string kind, Metadata metadata)
     {
+        var (name, @namespace, location, node) = metadata;
         switch (kind)
         {
             case "VirtualService":
@@ -185,6 +185,13 @@ internal static class IstioDocumentReader
             case "RequestAuthentication":
                 return RequestAuthenticationReader.Read(
                     spec, new RequestAuthenticationConfig { Name = name, Namespace = @namespace, Location = location });
+            case "AuthorizationPolicy":
+                return AuthorizationReader.Read(
+                    spec,
+                    new AuthorizationPolicyConfig
+                    {
+                        Name = name, Namespace = @namespace, Location = location, DryRun = AuthorizationReader.IsDryRun(node),
+                    });
             default:
                 return ServiceEntryReader.Read(
                     spec, new ServiceEntryConfig { Name = name, Namespace = @namespace, Location = location });
@@ -216,6 +223,9 @@ internal static class IstioDocumentReader
         spec.Done();
         return applies ? identity with { Hosts = hosts, Http = http } : null;
     }
+
+    /// <summary>What a document says of itself.</summary>
+    private sealed record Metadata(string Name, string Namespace, SourceLocation Location, ObjectReader? Node);
 
     /// <param name="Name">The group.</param>
     /// <param name="Versions">Its versions, which mean the same to us.</param>

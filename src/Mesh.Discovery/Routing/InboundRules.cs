@@ -1,4 +1,5 @@
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Security.Authorization;
 
 namespace Mesh.Discovery.Routing;
 
@@ -10,6 +11,9 @@ internal sealed class InboundRules
     /// <summary>What the ports accept, as far as rules say so.</summary>
     public required PeerModes Modes { get; init; }
 
+    /// <summary>Who may do what; null if no rule says anything about it.</summary>
+    public Authorizer? Authorizer { get; init; }
+
     /// <summary>Whose tokens prove who a request is made for; all documents together, as in Istio. The strongest first.</summary>
     public IReadOnlyList<JwtRuleConfig> JwtRules { get; init; } = [];
 
@@ -20,6 +24,7 @@ internal sealed class InboundRules
     public static InboundRules Create(IReadOnlyList<PlacedRule> rules, Workload workload, HashSet<RuleConfig> inEffect, IssueList issues) => new()
         {
             Modes = PeerModes.Create(rules, workload, inEffect, issues),
+            Authorizer = Authorizer.Create(rules, workload, inEffect, issues),
             JwtRules = EndUserRules(rules, workload, inEffect),
         };
 

@@ -168,6 +168,12 @@ internal sealed class RuleCompiler(
                     "outlierDetection and connectionPool have no effect with PASSTHROUGH: such calls go to the address that is dialled, not to endpoints");
             }
 
+            if (policy is { LoadBalancer: { Simple: "PASSTHROUGH" } unsecured, Tls.Mode: not (null or TlsMode.Disable) })
+            {
+                _issues.Warning(unsecured.Location,
+                    "tls has no effect with PASSTHROUGH, where the mesh makes no connections: calls to http addresses will be refused");
+            }
+
             if (policy is { LoadBalancer: { Simple: "PASSTHROUGH" } notBalanced }
                 && (policy.CircuitBreaker is { State: CircuitBreakerState.Auto } || policy.ResiliencePipeline is not null))
             {

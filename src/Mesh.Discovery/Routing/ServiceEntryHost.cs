@@ -9,12 +9,18 @@ namespace Mesh.Discovery.Routing;
 /// <param name="IsPassThrough">Whether calls go to the address that was dialled (resolution NONE).</param>
 internal sealed record ServiceEntryHost(ServiceName Name, IReadOnlyList<Endpoint> Endpoints, bool IsPassThrough)
 {
+    /// <summary>By this label Istio says that an endpoint speaks mTLS.</summary>
+    private const string TlsModeLabel = "security.istio.io/tlsMode";
+
+    /// <summary>Who may answer over TLS, where no destination rule says so.</summary>
+    public IReadOnlyList<string> SubjectAltNames { get; init; } = [];
+
     public static ServiceEntryHost Create(string host, ServiceEntryConfig entry, IssueList issues)
     {
         var name = ServiceName.Literal(host);
         if (entry.Resolution == ServiceResolution.None || (host.StartsWith('*') && entry.Endpoints.Count == 0))
         {
-            return new ServiceEntryHost(name, [], IsPassThrough: true);
+            return new ServiceEntryHost(name, [], IsPassThrough: true) { SubjectAltNames = entry.SubjectAltNames };
         }
 
         var workloads = entry.Endpoints;
@@ -44,7 +50,7 @@ internal sealed record ServiceEntryHost(ServiceName Name, IReadOnlyList<Endpoint
             }
         }
 
-        return new ServiceEntryHost(name, endpoints, IsPassThrough: false);
+        return new ServiceEntryHost(name, endpoints, IsPassThrough: false) { SubjectAltNames = entry.SubjectAltNames };
     }
 
     private static Endpoint? CreateEndpoint(
@@ -72,6 +78,7 @@ internal sealed record ServiceEntryHost(ServiceName Name, IReadOnlyList<Endpoint
             Weight = workload.Weight,
             Locality = workload.Locality,
             ServicePort = ports > 1 ? port.Number : null,
+            SpeaksMtls = workload.Labels.TryGetValue(TlsModeLabel, out var tls) && tls == "istio",
         };
     }
 }

@@ -44,6 +44,9 @@ internal sealed record TrafficPolicyConfig
     /// <summary>Of the host alone: subsets share endpoints.</summary>
     public HealthCheckConfig? HealthCheck { get; init; }
 
+    /// <summary>Of the host alone, for the same reason.</summary>
+    public TlsSettingsConfig? Tls { get; init; }
+
     /// <summary>This policy, with each part that it does not have taken from a weaker one; itself if that adds nothing.</summary>
     public TrafficPolicyConfig Or(TrafficPolicyConfig weaker)
     {
@@ -57,6 +60,7 @@ internal sealed record TrafficPolicyConfig
             ResiliencePipeline = ResiliencePipeline ?? weaker.ResiliencePipeline,
             AdaptiveConcurrency = AdaptiveConcurrency ?? weaker.AdaptiveConcurrency,
             HealthCheck = HealthCheck ?? weaker.HealthCheck,
+            Tls = Tls ?? weaker.Tls,
         };
         return both == this ? this : both;
     }

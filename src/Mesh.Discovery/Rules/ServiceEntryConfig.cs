@@ -8,6 +8,9 @@ internal sealed record ServiceEntryConfig : RuleConfig
     public IReadOnlyList<ServicePortConfig> Ports { get; init; } = [];
     public ServiceResolution Resolution { get; init; }
     public IReadOnlyList<WorkloadEntryConfig> Endpoints { get; init; } = [];
+
+    /// <summary>Who may answer over TLS, where no destination rule says so.</summary>
+    public IReadOnlyList<string> SubjectAltNames { get; init; } = [];
 }
 
 /// <summary>A port of a service (Istio: ServicePort).</summary>

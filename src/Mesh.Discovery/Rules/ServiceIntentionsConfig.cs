@@ -23,6 +23,9 @@ internal sealed record IntentionSourceConfig
     /// <summary>Used if there are no permissions.</summary>
     public bool Allow { get; init; }
 
+    /// <summary>Whether it has a condition that is not known: the caller leaves it to the callee, who denies everything.</summary>
+    public bool IsNotUnderstood { get; init; }
+
     /// <summary>The first one that matches the request decides.</summary>
     public IReadOnlyList<IntentionPermissionConfig> Permissions { get; init; } = [];
 }

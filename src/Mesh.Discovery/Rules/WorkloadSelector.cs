@@ -18,6 +18,12 @@ internal sealed record WorkloadSelector(Labels MatchLabels, IReadOnlyList<string
 /// <param name="RootNamespace">Rules of this namespace hold for all.</param>
 internal sealed record Workload(string Service, string Namespace, Labels Labels, string RootNamespace)
 {
+    /// <summary>Whether it has certificates, and so knows its callers.</summary>
+    public bool HasIdentity { get; init; }
+
+    /// <summary>Other names of the own trust domain.</summary>
+    public IReadOnlyList<string> TrustDomainAliases { get; init; } = [];
+
     public bool IsMeant(RuleConfig rule, WorkloadSelector selector)
     {
         var isRoot = rule.Namespace.Equals(RootNamespace, StringComparison.OrdinalIgnoreCase);

@@ -14,7 +14,9 @@ public sealed class EndpointState
     private volatile bool _retired;
     private volatile OutlierRecord? _outlier;
     private ConnectionSettings? _connections;
+    private TlsSettingsConfig? _tls;
     private int _inFlight;
+    private int _generation;
 
     /// <summary>Starts with nothing in flight.</summary>
     /// <param name="service">The service that the endpoint belongs to.</param>
@@ -37,7 +39,16 @@ public sealed class EndpointState
     public Endpoint Endpoint
     {
         get => _endpoint;
-        internal set => _endpoint = value;
+        internal set
+        {
+            var isSecuredOtherwise = _endpoint.SpeaksMtls != value.SpeaksMtls || _endpoint.Consul?.IsProxy != value.Consul?.IsProxy
+                || _endpoint.Consul?.Node.Datacenter != value.Consul?.Node.Datacenter;
+            _endpoint = value;
+            if (isSecuredOtherwise)
+            {
+                RenewTransport();
+            }
+        }
     }
 
     /// <summary>Attempts that were sent and whose response body has not been read or disposed yet.</summary>
@@ -65,16 +76,42 @@ public sealed class EndpointState
             if (value != _connections)
             {
                 Volatile.Write(ref _connections, value);
-                Interlocked.Exchange(ref Transport, null);
+                RenewTransport();
             }
         }
     }
 
-    /// <summary>The client's connections to this endpoint, made at the first attempt.</summary>
+    /// <summary>How connections are secured; null if no rule says anything. New settings take new connections.</summary>
+    internal TlsSettingsConfig? Tls
+    {
+        get => Volatile.Read(ref _tls);
+        set
+        {
+            if (value != _tls)
+            {
+                Volatile.Write(ref _tls, value);
+                RenewTransport();
+            }
+        }
+    }
+
+    /// <summary>
+    /// The client's connections to this endpoint, made at the first attempt. Whoever puts it there looks at <see cref="Generation"/>
+    /// before it reads what it is made from, and again afterwards.
+    /// </summary>
     internal IDisposable? Transport;
+
+    /// <summary>Another number whenever what connections are made from has changed.</summary>
+    internal int Generation => Volatile.Read(ref _generation);
 
     /// <summary>Whether no view holds the endpoint any more.</summary>
     internal bool IsRetired => _retired;
+
+    private void RenewTransport()
+    {
+        Interlocked.Increment(ref _generation);
+        (Interlocked.Exchange(ref Transport, null) as IReplaceableTransport)?.Replaced();
+    }
 
     internal void Enter() => Interlocked.Increment(ref _inFlight);
 

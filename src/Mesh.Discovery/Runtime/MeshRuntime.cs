@@ -91,7 +91,11 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             options.Namespace, new Labels(options.Labels), policies, options.Outbound.RetryAttempts, options.Service,
             options.Outbound.HeaderFaults, pipelines)
         {
-            Workload = new Workload(options.Service, options.Namespace, new Labels(options.Labels), options.Security.RootNamespace),
+            Workload = new Workload(options.Service, options.Namespace, new Labels(options.Labels), options.Security.RootNamespace)
+            {
+                HasIdentity = options.Security.IsOn,
+                TrustDomainAliases = [.. options.Security.TrustDomainAliases],
+            },
         });
         foreach (var consul in catalogs.OfType<ConsulCatalog>())
         {
@@ -471,7 +475,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
 
         foreach (var service in _services.Values)
         {
-            SetPolicy(service, rules, entries.TryGetValue(service.Name.Host, out var entry) && entry.IsPassThrough);
+            SetPolicy(service, rules, entries.GetValueOrDefault(service.Name.Host));
         }
 
         foreach (var service in _services.Values)
@@ -508,8 +512,8 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
         }
     }
 
-    private static void SetPolicy(ServiceState service, CompiledRules rules, bool isPassThrough) =>
-        service.SetPolicy(rules.DestinationRules.Find(service.Name.Host), isPassThrough);
+    private static void SetPolicy(ServiceState service, CompiledRules rules, ServiceEntryHost? entry) =>
+        service.SetPolicy(rules.DestinationRules.Find(service.Name.Host), entry is { IsPassThrough: true }, entry?.SubjectAltNames);
 
     private static void SetRoutes(ServiceState service, CompiledRules rules)
     {
@@ -556,7 +560,7 @@ internal sealed partial class MeshRuntime : IAsyncDisposable, IDisposable
             _servicesChanged = true;
             if (_rules.Compiled is { } rules)
             {
-                SetPolicy(service, rules, isPassThrough: false);
+                SetPolicy(service, rules, entry: null);
                 SetRoutes(service, rules);
             }
         }

@@ -28,6 +28,7 @@ internal sealed class ServiceState
     private volatile EndpointState[] _endpoints = [];
     private volatile RouteTable _routes;
     private volatile DestinationRuleConfig? _rule;
+    private TlsSettingsConfig? _tls;
     private volatile bool _isPassThrough;
     private volatile bool _hasPorts;
     private HealthChecker? _checks;
@@ -152,19 +153,25 @@ internal sealed class ServiceState
     }
 
     /// <summary>Takes subsets and policies; null for none.</summary>
-    public void SetPolicy(DestinationRuleConfig? rule, bool isPassThrough)
+    /// <param name="rule">The rule.</param>
+    /// <param name="isPassThrough">Whether calls go to the address that was dialled.</param>
+    /// <param name="subjectAltNames">Who may answer over TLS, where the rule does not say so.</param>
+    public void SetPolicy(DestinationRuleConfig? rule, bool isPassThrough, IReadOnlyList<string>? subjectAltNames = null)
     {
         lock (_lock)
         {
-            var policyChanged = !ReferenceEquals(rule, _rule) || isPassThrough != _isPassThrough;
+            var tls = TlsOf(rule, subjectAltNames);
+            var policyChanged = !ReferenceEquals(rule, _rule) || isPassThrough != _isPassThrough || tls != _tls;
             _rule = rule;
             _isPassThrough = isPassThrough;
+            _tls = tls;
             if (policyChanged)
             {
                 var connections = rule?.TrafficPolicy.ConnectionPool?.Connections;
                 foreach (var state in _states.Values)
                 {
                     state.Connections = connections;
+                    state.Tls = tls;
                 }
 
                 UpdateChecks_NeedsLock(rule?.TrafficPolicy.HealthCheck);
@@ -258,6 +265,7 @@ internal sealed class ServiceState
                     _states[key] = state = new EndpointState(Name, endpoint)
                     {
                         Connections = _rule?.TrafficPolicy.ConnectionPool?.Connections,
+                        Tls = _tls,
                     };
                 }
                 else if (!ReferenceEquals(state.Endpoint, endpoint))
@@ -285,6 +293,14 @@ internal sealed class ServiceState
         }
 
         return leavers;
+    }
+
+    private static TlsSettingsConfig? TlsOf(DestinationRuleConfig? rule, IReadOnlyList<string>? subjectAltNames)
+    {
+        var tls = rule?.TrafficPolicy.Tls;
+        return subjectAltNames is not { Count: > 0 } || tls is { SubjectAltNames.Count: > 0 }
+            ? tls
+            : (tls ?? new TlsSettingsConfig()) with { SubjectAltNames = subjectAltNames };
     }
 
     private DestinationView CreateView_NeedsLock(DestinationState destination)

@@ -1,6 +1,6 @@
-using System.Collections.Concurrent;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.Discovery.Rules.Reading;
 
 namespace Mesh.Discovery.Security;
 
@@ -13,19 +13,20 @@ internal sealed class PeerVerifier
 {
     private const int MinRsaBits = 2048;
     private const int MinEcBits = 256;
-    private const int MaxRemembered = 64;
+
+    /// <summary>Of an identity in messages: a peer may make it long.</summary>
+    private const int MaxId = 256;
 
     private readonly IReadOnlyList<TrustBundle> _bundles;
     private readonly X509Certificate2Collection _roots = [];
     private readonly X509Certificate2Collection _own;
     private readonly TimeProvider _time;
+    private readonly KnownIntermediates _known;
 
-    /// <summary>
-    /// Intermediates of peers, which a resumed handshake does not send again. Only such as were part of a good chain get here.
-    /// </summary>
-    private readonly ConcurrentDictionary<string, X509Certificate2> _seen = new(StringComparer.Ordinal);
-
-    public PeerVerifier(CertificateSet set, TimeProvider time)
+    /// <param name="set">Whom to believe.</param>
+    /// <param name="time">The clock by which certificates are valid.</param>
+    /// <param name="known">Intermediates of earlier handshakes.</param>
+    public PeerVerifier(CertificateSet set, TimeProvider time, KnownIntermediates? known = null)
     {
         _bundles = set.Bundles;
         foreach (var bundle in set.Bundles)
@@ -35,6 +36,7 @@ internal sealed class PeerVerifier
 
         _own = [.. set.Intermediates];
         _time = time;
+        _known = known ?? new KnownIntermediates();
     }
 
     /// <summary>How <see cref="SslStream"/> builds the peer's chain.</summary>
@@ -50,11 +52,7 @@ internal sealed class PeerVerifier
         };
         policy.CustomTrustStore.AddRange(_roots);
         policy.ExtraStore.AddRange(_own);
-        foreach (var intermediate in _seen.Values)
-        {
-            policy.ExtraStore.Add(intermediate);
-        }
-
+        policy.ExtraStore.AddRange(_known.All);
         return policy;
     }
 
@@ -70,7 +68,7 @@ internal sealed class PeerVerifier
         }
 
         var id = SubjectNames.IdOf(certificate, out var problem);
-        var who = id?.ToString() ?? certificate.Subject;
+        var who = id is null ? RuleText.Quote(certificate.Subject) : RuleText.Cut(id.ToString(), MaxId);
         if ((errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) != 0)
         {
             return OfChain(certificate, chain, who);
@@ -81,7 +79,7 @@ internal sealed class PeerVerifier
             if (IsWeak(element.Certificate))
             {
                 return PeerVerdict.Refuse(
-                    PeerReasons.WeakKey, $"the certificate of {who} rests on a weak key ({element.Certificate.Subject}); RSA needs {MinRsaBits} bits, ECDSA {MinEcBits}");
+                    PeerReasons.WeakKey, $"the certificate of {who} rests on a weak key ({RuleText.Quote(element.Certificate.Subject)}); RSA needs {MinRsaBits} bits, ECDSA {MinEcBits}");
             }
         }
 
@@ -90,7 +88,7 @@ internal sealed class PeerVerifier
             return PeerVerdict.Refuse(PeerReasons.NoIdentity, $"the certificate of {who} {problem}");
         }
 
-        if (certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(static constraints => constraints.CertificateAuthority))
+        if (MaySign(certificate))
         {
             return PeerVerdict.Refuse(PeerReasons.WrongUsage, $"the certificate of {who} is that of an authority");
         }
@@ -99,14 +97,15 @@ internal sealed class PeerVerifier
         if (!_bundles.Any(bundle => bundle.TrustDomain == id.TrustDomain && bundle.Roots.Any(known => known.RawDataMemory.Span.SequenceEqual(root.RawDataMemory.Span))))
         {
             return PeerVerdict.Refuse(
-                PeerReasons.WrongTrustDomain, $"the root of {who} ({root.Subject}) is not one of the trust domain {id.TrustDomain}");
+                PeerReasons.WrongTrustDomain, $"the root of {who} ({RuleText.Quote(root.Subject)}) is not one of the trust domain {id.TrustDomain}");
         }
 
-        Remember(chain);
+        _known.Remember(chain);
         return PeerVerdict.Of(id);
     }
 
-    private static PeerVerdict OfChain(X509Certificate2 certificate, X509Chain chain, string who)
+    /// <summary>Why a chain was not accepted.</summary>
+    public static PeerVerdict OfChain(X509Certificate2 certificate, X509Chain chain, string who)
     {
         var status = X509ChainStatusFlags.NoError;
         foreach (var one in chain.ChainStatus)
@@ -120,7 +119,7 @@ internal sealed class PeerVerifier
                 PeerReasons.UnknownAuthority,
                 certificate.SubjectName.RawData.AsSpan().SequenceEqual(certificate.IssuerName.RawData)
                     ? $"the certificate of {who} is self-signed"
-                    : $"the certificate of {who} was not issued by a known authority, or an intermediate is missing (issuer: {certificate.Issuer})");
+                    : $"the certificate of {who} was not issued by a known authority, or an intermediate is missing (issuer: {RuleText.Quote(certificate.Issuer)})");
         }
 
         if ((status & (X509ChainStatusFlags.NotTimeValid | X509ChainStatusFlags.NotTimeNested)) != 0)
@@ -153,16 +152,19 @@ internal sealed class PeerVerifier
         return ec is null || ec.KeySize < MinEcBits;
     }
 
-    private void Remember(X509Chain chain)
+    /// <summary>X.509-SVID, sections 4.1 and 4.3: what signs certificates identifies no workload.</summary>
+    private static bool MaySign(X509Certificate2 certificate)
     {
-        for (var i = 1; i < chain.ChainElements.Count - 1 && _seen.Count < MaxRemembered; i++)
+        foreach (var extension in certificate.Extensions)
         {
-            var intermediate = chain.ChainElements[i].Certificate;
-            if (!_seen.ContainsKey(intermediate.Thumbprint))
+            if (extension is X509BasicConstraintsExtension { CertificateAuthority: true }
+                || (extension is X509KeyUsageExtension { KeyUsages: var usages }
+                    && (usages & (X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign)) != 0))
             {
-                // The chain disposes of its own copies.
-                _seen.TryAdd(intermediate.Thumbprint, X509CertificateLoader.LoadCertificate(intermediate.RawData));
+                return true;
             }
         }
+
+        return false;
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 
 namespace Mesh.Discovery.Security;
 
@@ -88,7 +89,8 @@ public sealed record SpiffeId
             return false;
         }
 
-        var domain = text[Scheme.Length..slash].ToLowerInvariant();
+        // Some letters outside ASCII have lower-case forms inside it.
+        var domain = Ascii.IsValid(text.AsSpan(Scheme.Length, slash - Scheme.Length)) ? text[Scheme.Length..slash].ToLowerInvariant() : "";
         var path = text[slash..];
         if (!IsTrustDomain(domain) || !IsPath(path))
         {

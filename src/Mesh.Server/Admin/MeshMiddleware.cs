@@ -13,10 +13,10 @@ namespace Mesh.Server.Admin;
 /// close their HTTP/1.1 connections while the process leaves. All other requests go straight on.
 /// </summary>
 /// <remarks>
-/// The first middleware of all: one before it could rewrite the peer's address, on which <see cref="AdminGuard"/> relies.
+/// The first middleware of all but <see cref="Security.PeerMiddleware"/>: one before it could rewrite the peer's address, on which <see cref="AdminGuard"/> relies.
 /// </remarks>
 internal sealed class MeshMiddleware(
-    RequestDelegate next, MeshOptions options, DrainState drain, MeshReport report, MeshRuntime runtime)
+    RequestDelegate next, MeshOptions options, DrainState drain, MeshReport report, MeshRuntime runtime, AdminGuard guard)
 {
     private const string Prefix = "/mesh/";
 
@@ -70,12 +70,12 @@ internal sealed class MeshMiddleware(
                 context, StatusCodes.Status405MethodNotAllowed, $"/mesh/{name} answers GET and HEAD only.");
         }
 
-        if (isAdmin && AdminGuard.Refusal(context, options.Admin.Access) is { } reason)
+        if (isAdmin && guard.Refusal(context) is { } reason)
         {
             return WriteTextAsync(
                 context,
                 StatusCodes.Status403Forbidden,
-                $"Refused: {reason}. /mesh/{name} is for this machine only; Mesh:Admin:Access \"Any\" opens it to all.");
+                $"Refused: {reason}. /mesh/{name} is for this machine, and for callers with mTLS that Mesh:Admin:Identities names.");
         }
 
         switch (name)

@@ -4,6 +4,8 @@ using Mesh.Discovery.Consul;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Runtime.Resilience;
+using Mesh.Discovery.Security;
+using Mesh.Discovery.Security.Sources;
 using Mesh.Server.Registration;
 
 namespace Mesh.Server.Admin;
@@ -12,7 +14,7 @@ namespace Mesh.Server.Admin;
 /// Puts together what the endpoints under <c>/mesh</c> tell. Of rules it shows where they are from and where they send
 /// calls, but neither what they match nor what they write: header values and direct responses may hold secrets.
 /// </summary>
-internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, DrainState drain)
+internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, DrainState drain, MeshCertificates certificates)
 {
     /// <summary>Ready means: all catalogs have told their first view, and the process is not leaving.</summary>
     public ReadinessReport Readiness()
@@ -46,7 +48,8 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
             Weight = options.Weight,
             Advertise = options.Advertise is { } address ? Describe(address) : null,
             Providers = [.. runtime.Catalogs.Select(static catalog => catalog.Name)],
-            Consul = runtime.Catalogs.OfType<ConsulCatalog>().FirstOrDefault()?.Connection.Status is { } status ? Describe(status) : null,
+            Consul = ConsulStatus() is { } status ? Describe(status) : null,
+            Certificate = CertificateReport.Of(certificates),
             Options = new OptionsReport
             {
                 Discovery = new(
@@ -89,6 +92,10 @@ internal sealed class MeshReport(MeshOptions options, MeshRuntime runtime, Drain
                         .Select(Describe)],
                 })]);
     }
+
+    private ConsulStatus? ConsulStatus() =>
+        (runtime.Catalogs.OfType<ConsulCatalog>().FirstOrDefault()?.Connection
+            ?? (certificates.Source as ConsulCertificateSource)?.Connection)?.Status;
 
     private static ConsulStateReport Describe(ConsulStatus status)
     {

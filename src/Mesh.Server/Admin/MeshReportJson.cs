@@ -20,6 +20,9 @@ internal sealed record ConfigReport
 
     /// <summary>How it stands with the Consul agent, if there is one.</summary>
     public ConsulStateReport? Consul { get; init; }
+
+    /// <summary>Who this process is, if it is to have a certificate.</summary>
+    public CertificateReport? Certificate { get; init; }
     public required OptionsReport Options { get; init; }
     public required long Revision { get; init; }
     public required IReadOnlyList<RuleReport> Rules { get; init; }

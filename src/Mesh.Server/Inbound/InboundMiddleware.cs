@@ -1,6 +1,7 @@
 using Mesh.Client;
 using Mesh.Client.Pipeline;
 using Mesh.Discovery;
+using Mesh.Server.Security;
 using Mesh.Server.Security.Jwt;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -11,6 +12,7 @@ namespace Mesh.Server.Inbound;
 /// Everything that happens to a request before the application gets it.
 /// </summary>
 /// <remarks>
+/// <para>Before it come <see cref="Security.PeerMiddleware"/>, which settles who the caller is, and the mesh's own endpoints.</para>
 /// <para>The order, and why it is so:</para>
 /// <list type="number">
 /// <item>deadline and priority are read first: a request whose time is over costs nothing more, and what is over the limit
@@ -19,6 +21,8 @@ namespace Mesh.Server.Inbound;
 /// <item>the deadline again, since waiting took time; from here on it cancels the request, until the response begins;</item>
 /// <item>whom the request is made for, if there are rules about tokens (<see cref="JwtStage"/>): rules about who may do what ask
 /// for it, and checking a signature is work that the limit counts;</item>
+/// <item>authorization (<see cref="AuthorizationStage"/>): who is over the limit must not learn what rules say of him, and what they cost
+/// is limited, too;</item>
 /// <item>the application, in whose calls both go on (<see cref="MeshRequestContext"/>).</item>
 /// </list>
 /// <para>A stage whose header or option is not there costs a look. WebSockets and other tunnels are requests like any other until
@@ -36,9 +40,10 @@ internal sealed class InboundMiddleware
     private readonly MeshServerTelemetry _telemetry;
 
     public InboundMiddleware(
-        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, JwtStage jwt, TimeProvider time, MeshServerTelemetry telemetry)
+        RequestDelegate next, MeshOptions options, InboundDeadlines deadlines, InboundAdmission admission, TimeProvider time, MeshServerTelemetry telemetry,
+        JwtStage jwt, AuthorizationStage authorization)
     {
-        _next = jwt.Before(next);
+        _next = jwt.Before(context => authorization.InvokeAsync(context, next));
         _options = options.Inbound;
         _deadlines = deadlines;
         _admission = admission.IsOn ? admission : null;

@@ -21,6 +21,15 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
     public static readonly Refusal Overloaded = new(
         "overload", StatusCodes.Status503ServiceUnavailable, 14, "Overloaded: this instance serves as many requests as it can.");
 
+    /// <summary>As Envoy answers, in all cases: which rule it was is nothing for the caller.</summary>
+    public static readonly Refusal Denied = new("denied", StatusCodes.Status403Forbidden, 7, "RBAC: access denied");
+
+    public static readonly Refusal PlaintextRefused = new(
+        "plaintext", StatusCodes.Status403Forbidden, 7, "This port accepts mTLS only.");
+
+    public static readonly Refusal MalformedClientCert = new(
+        "malformed-client-cert", StatusCodes.Status400BadRequest, 3, "X-Forwarded-Client-Cert is malformed.");
+
     /// <summary>Envoy's status and text. What is wrong with the token is told to the log, not to whoever sent it.</summary>
     public static readonly Refusal BadToken = new(
         "authentication", StatusCodes.Status401Unauthorized, 16, "Jwt verification fails");
@@ -35,6 +44,11 @@ internal sealed record Refusal(string Reason, int Status, int GrpcStatus, string
         {
             // A second attempt would be one more, for others to be refused.
             response.Headers[Retry.NoRetryHeader] = Retry.Overload;
+        }
+
+        if (refusal == PlaintextRefused && HttpProtocol.IsHttp11(context.Request.Protocol))
+        {
+            response.Headers.Connection = "close";
         }
 
         if (refusal == BadToken)

@@ -39,6 +39,23 @@ internal static class AdvertisedAddress
         return https;
     }
 
+    /// <summary>The port on which calls to an advertised address arrive, if the mesh's TLS can be there; null for https, which is the application's.</summary>
+    /// <param name="advertised">The address, perhaps one before a translation of addresses.</param>
+    /// <param name="listening">Addresses as the server reports them.</param>
+    public static int? MeshPort(Uri advertised, IEnumerable<string> listening)
+    {
+        if (advertised.Scheme != Uri.UriSchemeHttp)
+        {
+            return null;
+        }
+
+        var ports = listening.Select(BindingAddress.Parse)
+            .Where(static address => !address.IsUnixPipe && !address.IsNamedPipe && address.Scheme.Equals(Uri.UriSchemeHttp, StringComparison.OrdinalIgnoreCase))
+            .Select(static address => address.Port)
+            .ToList();
+        return ports.Contains(advertised.Port) ? advertised.Port : ports.Count > 0 ? ports[0] : null;
+    }
+
     /// <summary>The first unicast IPv4 address of an interface that is up and is not the loopback.</summary>
     public static IPAddress? OfThisMachine() =>
         NetworkInterface.GetAllNetworkInterfaces()

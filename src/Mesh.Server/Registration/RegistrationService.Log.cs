@@ -24,6 +24,9 @@ internal sealed partial class RegistrationService
         [LoggerMessage(2005, LogLevel.Warning, "Registering {Address}, which processes on other machines cannot reach. Listen on another address, or name one in Mesh:Advertise.")]
         public static partial void LoopbackOnly(ILogger logger, Uri address);
 
+        [LoggerMessage(2006, LogLevel.Warning, "There is no certificate yet: the process is registered in catalog {Catalog} when there is one.")]
+        public static partial void WaitsForCertificate(ILogger logger, string catalog);
+
         [LoggerMessage(2010, LogLevel.Information, "Leaving: the readiness endpoint now answers 503.")]
         public static partial void NotReady(ILogger logger);
 

@@ -3,6 +3,8 @@ using System.Security.Cryptography;
 using Mesh.Discovery;
 using Mesh.Discovery.Catalogs;
 using Mesh.Discovery.Runtime;
+using Mesh.Discovery.Security;
+using Mesh.Server.Security;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Hosting;
@@ -16,7 +18,8 @@ namespace Mesh.Server.Registration;
 /// </summary>
 /// <remarks>
 /// <para>Start: <see cref="StartedAsync"/> runs when all hosted services have started, so the server listens and its
-/// ports are known. A catalog that cannot be written does not stop the host; it is tried again.</para>
+/// ports are known. A catalog that cannot be written does not stop the host; it is tried again. A port that takes mTLS is
+/// registered as such, and not before there is a certificate; when rules change what it takes it is registered anew.</para>
 /// <para>Stop: the host calls <see cref="StoppingAsync"/> before it stops any service, so Kestrel serves all the while:
 /// not ready any more → withdrawn from the catalogs → <c>Mesh:Drain:Delay</c>, in which callers see that and HTTP/1.1
 /// connections are told to close → the host stops Kestrel, which waits for requests in flight within the rest of the
@@ -33,12 +36,15 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
     private readonly MeshOptions _options;
     private readonly MeshRuntime _runtime;
     private readonly DrainState _state;
+    private readonly PortModes _modes;
+    private readonly MeshCertificates _certificates;
     private readonly IServer _server;
     private readonly TimeProvider _time;
     private readonly IRandomSource _random;
     private readonly ILogger<RegistrationService> _logger;
     private readonly CancellationTokenSource _leave = new();
     private readonly List<Task<IAsyncDisposable?>> _registrations = [];
+    private TaskCompletionSource _rulesChanged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _listens;
     private bool _withdrawn;
 
@@ -46,6 +52,8 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
         MeshOptions options,
         MeshRuntime runtime,
         DrainState state,
+        PortModes modes,
+        MeshCertificates certificates,
         IServer server,
         TimeProvider time,
         IRandomSource random,
@@ -54,6 +62,8 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
         _options = options;
         _runtime = runtime;
         _state = state;
+        _modes = modes;
+        _certificates = certificates;
         _server = server;
         _time = time;
         _random = random;
@@ -93,14 +103,18 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
         }
 
         _runtime.SetOwnAddress(address);
-        var instance = CreateInstance(address);
+        var port = AdvertisedAddress.MeshPort(address, addresses);
+        if (_certificates.IsOn && port is not null)
+        {
+            _runtime.InboundChanged += RulesChanged;
+        }
 
         // Not awaited: a slow registry must not hold up the start of the host. The attempts outlive this call.
         using (ExecutionContext.SuppressFlow())
         {
             foreach (var catalog in registries)
             {
-                _registrations.Add(RegisterAsync((IServiceRegistry)catalog, catalog.Name, instance, _leave.Token));
+                _registrations.Add(KeepRegisteredAsync((IServiceRegistry)catalog, catalog.Name, address, port, _leave.Token));
             }
         }
 
@@ -132,7 +146,57 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
         _leave.Dispose();
     }
 
-    private ServiceInstance CreateInstance(Uri address)
+    /// <summary>Registers, and again when a change of rules makes something else of the port; until the process leaves.</summary>
+    private async Task<IAsyncDisposable?> KeepRegisteredAsync(
+        IServiceRegistry registry, string catalog, Uri address, int? port, CancellationToken leave)
+    {
+        if (!_certificates.IsOn || port is not { } meshPort)
+        {
+            return await RegisterAsync(registry, catalog, CreateInstance(address, MtlsMode.Disable), leave);
+        }
+
+        IAsyncDisposable? registration = null;
+        MtlsMode? registered = null;
+        var saidThatItWaits = false;
+        while (!leave.IsCancellationRequested)
+        {
+            var changed = Volatile.Read(ref _rulesChanged).Task;
+            var mode = _modes.Of(meshPort);
+            if (mode != MtlsMode.Disable && !_certificates.Ready.IsCompleted)
+            {
+                // Callers that hear of it would come with TLS.
+                if (!saidThatItWaits)
+                {
+                    saidThatItWaits = true;
+                    Log.WaitsForCertificate(_logger, catalog);
+                }
+
+                await ((Task)Task.WhenAny(_certificates.Ready, changed)).WaitAsync(leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                continue;
+            }
+
+            if (mode != registered)
+            {
+                // The new one first: callers take two instances at one address for one.
+                var former = registration;
+                registration = await RegisterAsync(registry, catalog, CreateInstance(address, mode), leave) ?? former;
+                registered = mode;
+                if (former is not null && !ReferenceEquals(former, registration))
+                {
+                    await WithdrawAsync(Task.FromResult<IAsyncDisposable?>(former), leave);
+                }
+            }
+
+            await changed.WaitAsync(leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return registration;
+    }
+
+    private void RulesChanged() =>
+        Interlocked.Exchange(ref _rulesChanged, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+
+    private ServiceInstance CreateInstance(Uri address, MtlsMode mode)
     {
         var random = RandomNumberGenerator.GetHexString(16, lowercase: true);
         return new ServiceInstance(
@@ -144,7 +208,11 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
                 Labels = new Labels(_options.Labels),
                 Locality = _options.Locality,
                 Weight = _options.Weight,
-            });
+                SpeaksMtls = mode != MtlsMode.Disable,
+            })
+        {
+            RefusesPlaintext = mode == MtlsMode.Strict,
+        };
     }
 
     private async Task<IAsyncDisposable?> RegisterAsync(
@@ -186,6 +254,7 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
         }
 
         _withdrawn = true;
+        _runtime.InboundChanged -= RulesChanged;
         await _leave.CancelAsync();
         await Task.WhenAll(_registrations.Select(attempt => WithdrawAsync(attempt, cancel)));
     }
@@ -197,7 +266,10 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
             if (await attempt.WaitAsync(s_withdrawLimit, _time, cancel) is { } registration)
             {
                 await registration.DisposeAsync().AsTask().WaitAsync(s_withdrawLimit, _time, cancel);
-                Log.Withdrawn(_logger);
+                if (_withdrawn)
+                {
+                    Log.Withdrawn(_logger);
+                }
             }
         }
         catch (Exception exception)

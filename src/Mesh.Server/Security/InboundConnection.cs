@@ -8,4 +8,11 @@ namespace Mesh.Server.Security;
 /// <param name="Port">The local port.</param>
 /// <param name="IsTls">Whether it is mTLS and not plaintext.</param>
 /// <param name="Peer">Who is at its other end; null for plaintext, and for TLS without a certificate.</param>
-internal sealed record InboundConnection(int Port, bool IsTls, SpiffeId? Peer);
+internal sealed record InboundConnection(int Port, bool IsTls, SpiffeId? Peer)
+{
+    /// <summary>
+    /// Who is at its other end, if that is a gateway which says for whom it calls: then <see cref="Peer"/> is that caller, null if it has
+    /// no identity. A request has a feature of its own then.
+    /// </summary>
+    public SpiffeId? Gateway { get; init; }
+}

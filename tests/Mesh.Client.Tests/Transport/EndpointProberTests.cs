@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Mesh.Client.Tests.Security;
 using Mesh.Client.Transport;
 using Mesh.Discovery;
 using Mesh.Discovery.Rules;
@@ -125,7 +126,8 @@ public sealed class EndpointProberTests
 
     private static async Task<string?> ProbeAsync(Uri address, HealthCheckConfig check)
     {
-        var transport = new EndpointTransport(new SocketsEndpointHandlerFactory(new MeshOptions(), TimeProvider.System));
+        using var parts = new TransportParts();
+        var transport = parts.Transport;
         var endpoint = new EndpointState(new ServiceName("reviews", "default"), new Mesh.Discovery.Endpoint { Address = address });
         try
         {

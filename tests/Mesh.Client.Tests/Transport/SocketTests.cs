@@ -7,8 +7,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Mesh.Client.Pipeline;
-using Mesh.Client.Transport;
-using Mesh.Discovery;
+using Mesh.Client.Tests.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -169,7 +168,8 @@ public sealed class SocketTests
         var time = new FakeTimeProvider();
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
-        var factory = new SocketsEndpointHandlerFactory(new MeshOptions(), time);
+        using var parts = new TransportParts(time: time);
+        var factory = parts.Factory;
         using var invoker = new HttpMessageInvoker(factory.Create(new Discovery.Endpoint { Address = new Uri($"https://{silent.LocalEndpoint}") }));
         var call = invoker.SendAsync(new HttpRequestMessage(HttpMethod.Get, "http://reviews/"), TestContext.Current.CancellationToken);
         using var accepted = await silent.AcceptSocketAsync(TestContext.Current.CancellationToken);
@@ -192,7 +192,8 @@ public sealed class SocketTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var hello = ReadHello(listener);
-        var factory = new SocketsEndpointHandlerFactory(new MeshOptions(), TimeProvider.System);
+        using var parts = new TransportParts();
+        var factory = parts.Factory;
         using var invoker = new HttpMessageInvoker(
             factory.Create(new Discovery.Endpoint { Address = new Uri($"https://localhost:{((IPEndPoint)listener.LocalEndpoint).Port}") }));
         var request = new HttpRequestMessage(HttpMethod.Get, "http://reviews/") { Version = Version.Parse(version), VersionPolicy = policy };

@@ -1,4 +1,5 @@
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Security;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Time.Testing;
@@ -39,7 +40,7 @@ public abstract class FileCatalogFixture : IDisposable
 
     private protected FileCatalogView NewView()
     {
-        FileCatalogDirectory.Create(Root);
+        PrivateDirectory.Create(Root);
         return new(Root, Options, Time, Logger, Observer);
     }
 

@@ -19,6 +19,7 @@ public sealed class FileCatalogTests : FileCatalogFixture
             Locality = new Locality("eu", "eu-1"),
             Health = EndpointHealth.Unhealthy,
             ServicePort = 80,
+            SpeaksMtls = true,
         };
 
         await using var registration = await NewCatalog().RegisterAsync(

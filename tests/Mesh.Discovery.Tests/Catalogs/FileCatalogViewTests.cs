@@ -1,4 +1,5 @@
 using Mesh.Discovery.Catalogs;
+using Mesh.Discovery.Security;
 
 namespace Mesh.Discovery.Tests.Catalogs;
 
@@ -128,7 +129,7 @@ public sealed class FileCatalogViewTests : FileCatalogFixture
         Directory.Delete(Root, recursive: true);
         PollFor(TimeSpan.FromMinutes(1));
         Assert.Equal(3, Observer[Reviews].Count);
-        FileCatalogDirectory.Create(Root);
+        PrivateDirectory.Create(Root);
         var first = Write("a.json", Document("http://127.0.0.1:1"));
         PollFor(TimeSpan.FromSeconds(1));
         Assert.Equal(3, Observer[Reviews].Count);
@@ -153,7 +154,7 @@ public sealed class FileCatalogViewTests : FileCatalogFixture
 
         View.Poll();
         Assert.Equal(0, Observer.SyncedCount);
-        FileCatalogDirectory.Create(Root);
+        PrivateDirectory.Create(Root);
         Write("a.json", Document("http://127.0.0.1:1"));
         View.Poll();
 

@@ -56,7 +56,7 @@ public sealed class ConfigurationCatalogTests
     [InlineData("""[ { "Weight": 1 } ]""", "Endpoints:0: 'Address' is missing")]
     [InlineData("""[ "http://a:80" ]""", "Endpoints:0: 'http://a:80' stands where keys and values are wanted")]
     [InlineData("""[ { "Address": "http://a:80", "Weight": 65536 } ]""", "Weight: '65536' is out of range; allowed: a whole number from 0 to 65535")]
-    [InlineData("""[ { "Address": "http://a:80", "Wight": 1 } ]""", "Wight: unknown key 'Wight'; did you mean 'Weight'? (allowed: Address, Labels, Weight, Locality)")]
+    [InlineData("""[ { "Address": "http://a:80", "Wight": 1 } ]""", "Wight: unknown key 'Wight'; did you mean 'Weight'? (allowed: Address, Labels, Weight, Locality, SpeaksMtls)")]
     [InlineData("""[ { "Address": "http://a:80", "Locality": { "Zone": "z" } } ]""", "Locality: names a part without the wider one")]
     [InlineData("""[ { "Address": "http://a:80" }, { "Address": "http://A:80/" } ]""", "Endpoints:1:Address: 'http://A:80/' is already an endpoint of this service at Mesh:Services:s:Endpoints:0")]
     public void Parse_BadEndpoint_SaysPlaceValueAndWhatIsAllowed(string endpoints, string error)

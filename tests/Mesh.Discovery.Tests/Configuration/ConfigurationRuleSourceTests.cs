@@ -141,13 +141,13 @@ public sealed class ConfigurationRuleSourceTests
         const string Json = """
             { "Mesh": {
               "Routes": { "a": [ { "Route": [ {} ], "CorsPolicy": { "AllowMethods": [ "GET" ] } } ] },
-              "Destinations": { "a": { "Tls": { "Mode": "SIMPLE" }, "PortLevelSettings": [ { "Port": { "Number": 80 } } ] } } } }
+              "Destinations": { "a": { "PortLevelSettings": [ { "Port": { "Number": 80 } } ], "Tunnel": { "TargetHost": "a" } } } } }
             """;
 
         var batch = Reader.Configuration(Json);
         Assert.Equal(2, batch.Rules.Count);
         Assert.Equal(
-            ["Mesh:Routes:a:0:CorsPolicy", "Mesh:Destinations:a:Tls", "Mesh:Destinations:a:PortLevelSettings"],
+            ["Mesh:Routes:a:0:CorsPolicy", "Mesh:Destinations:a:PortLevelSettings", "Mesh:Destinations:a:Tunnel"],
             batch.Issues.Select(static issue => issue.Location.Path));
         Assert.All(batch.Issues, static issue => Assert.Equal(IssueSeverity.Warning, issue.Severity));
         Assert.Empty(Reader.Configuration(Json, strict: true).Rules);

@@ -58,6 +58,25 @@ internal static class ConfigurationSamples
                 "Files": { "Certificate": "certs/tls.crt", "Key": "certs/tls.key", "Roots": "certs/ca.crt",
                   "OtherRoots": { "partner.example": "certs/partner.crt" }, "PollInterval": "5s" } }
             },
+            "Authorization": [
+              { "Name": "all", "Action": "DENY", "DryRun": true, "Selector": { "MatchLabels": { "app": "productpage" } }, "Rules": [ {
+                "From": [
+                  { "Source": { "Principals": [ "*/sa/a" ], "NotPrincipals": [ "*/sa/b" ], "RequestPrincipals": [ "i/a" ], "NotRequestPrincipals": [ "i/b" ],
+                  "Namespaces": [ "a" ], "NotNamespaces": [ "b" ], "IpBlocks": [ "10.0.0.0/8" ], "NotIpBlocks": [ "10.1.0.0/16" ],
+                  "RemoteIpBlocks": [ "10.2.0.1" ], "NotRemoteIpBlocks": [ "10.2.0.2" ], "TrustDomains": [ "a.example" ], "NotTrustDomains": [ "b.example" ] } },
+                  { "Source": { "ServiceAccounts": [ "a" ], "NotServiceAccounts": [ "prod/b" ] } },
+                  { "Principals": [ "*/sa/a" ], "NotPrincipals": [ "*/sa/b" ], "RequestPrincipals": [ "i/a" ], "NotRequestPrincipals": [ "i/b" ],
+                  "Namespaces": [ "a" ], "NotNamespaces": [ "b" ], "IpBlocks": [ "10.0.0.0/8" ], "NotIpBlocks": [ "10.1.0.0/16" ],
+                  "RemoteIpBlocks": [ "10.2.0.1" ], "NotRemoteIpBlocks": [ "10.2.0.2" ], "TrustDomains": [ "a.example" ], "NotTrustDomains": [ "b.example" ] },
+                  { "ServiceAccounts": [ "a" ], "NotServiceAccounts": [ "prod/b" ] } ],
+                "To": [
+                  { "Operation": { "Hosts": [ "a" ], "NotHosts": [ "b" ], "Ports": [ 8080 ], "NotPorts": [ "8081" ], "Methods": [ "GET" ], "NotMethods": [ "PUT" ],
+                  "Paths": [ "/a/{*}/b", "/c*" ], "NotPaths": [ "/d" ] } },
+                  { "Hosts": [ "a" ], "NotHosts": [ "b" ], "Ports": [ 8080 ], "NotPorts": [ "8081" ], "Methods": [ "GET" ], "NotMethods": [ "PUT" ],
+                  "Paths": [ "/a/{*}/b", "/c*" ], "NotPaths": [ "/d" ] } ],
+                "When": [ { "Key": "request.headers[x-a]", "Values": [ "1*" ], "NotValues": [ "12" ] } ] } ] },
+              { "Name": "some", "TargetRefs": [ { "Kind": "Service", "Name": "productpage" } ], "Rules": [ {} ] },
+              { "Name": "one", "TargetRef": { "Kind": "Service", "Name": "productpage" } } ],
             "RequestAuthentication": [ { "Name": "users", "Selector": { "MatchLabels": { "app": "books" } }, "JwtRules": [
               { "Issuer": "https://issuer.example", "Audiences": [ "books" ], "JwksUri": "https://issuer.example/keys",
                 "FromHeaders": [ { "Name": "x-jwt", "Prefix": "JWT " } ], "FromParams": [ "token" ], "FromCookies": [ "session" ],
@@ -67,9 +86,9 @@ internal static class ConfigurationSamples
                 "Jwks": "{ \"keys\": [ { \"kty\": \"EC\", \"crv\": \"P-256\", \"kid\": \"k1\", \"x\": \"eNlptH0xwfv3j2xnkcPYmYp6ttuUfihxLQnkvbslcgA\", \"y\": \"hSJoumxzPG_0nSLxh1MLh5R-NMMgBzfHLKwyh_B_T0E\" } ] }" } ] },
               { "Name": "partners", "TargetRefs": [ { "Kind": "Service", "Name": "books" } ], "TargetRef": { "Kind": "Service", "Name": "shop" } } ],
             "Drain": { "Delay": "5s" },
-            "Admin": { "Enabled": false, "Access": "Any" },
+            "Admin": { "Enabled": false, "Identities": [ "cluster.local/ns/ops/sa/console", "*/sa/admin" ] },
             "Services": { "reviews": { "Endpoints": [
-              { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1,
+              { "Address": "http://127.0.0.1:9081", "Labels": { "version": "v1" }, "Weight": 1, "SpeaksMtls": true,
                 "Locality": { "Region": "eu", "Zone": "eu-1", "SubZone": "rack-7" } }
             ] } },
             "Routes": { "reviews": [
@@ -133,6 +152,9 @@ internal static class ConfigurationSamples
               "a": { "LoadBalancer": { "ConsistentHash": { "UseSourceIp": true, "MinimumRingSize": 1024 } } },
               "checked": { "HealthCheck": { "Type": "Http", "Path": "/live", "Interval": "5s", "Timeout": "1s", "UnhealthyThreshold": 2, "HealthyThreshold": 1, "MinHealthPercent": 30 } },
               "checked2": { "TrafficPolicy": { "HealthCheck": { "Type": "Grpc", "GrpcService": "shop.Reviews" } } },
+              "secured": { "Tls": { "Mode": "MUTUAL", "SubjectAltNames": [ "partner.example.com", "spiffe://partner/api" ], "Sni": "partner.example.com",
+                "CaCertificates": "certs/partner-ca.pem", "ClientCertificate": "certs/own.pem", "PrivateKey": "certs/own.key", "InsecureSkipVerify": false } },
+              "secured2": { "TrafficPolicy": { "Tls": { "Mode": "MESH" } } },
               "b": { "LoadBalancer": { "ConsistentHash": { "HttpQueryParameterName": "user" } } },
               "c": { "LoadBalancer": { "ZoneAware": { "Enabled": true, "MinClusterSize": 4 } } }
             }

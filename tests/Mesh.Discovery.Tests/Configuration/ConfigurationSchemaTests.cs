@@ -187,7 +187,6 @@ public sealed class ConfigurationSchemaTests
         Assert.Equal(security.Certificates.Files.PollInterval, Duration("Security:Certificates:Files:PollInterval"));
         Assert.Equal(options.Drain.Delay, Duration("Drain:Delay"));
         Assert.Equal(options.Admin.Enabled.ToString().ToLowerInvariant(), Default("Admin:Enabled"));
-        Assert.Equal(options.Admin.Access.ToString(), Default("Admin:Access"));
 
         string Default(string path)
         {

@@ -59,7 +59,7 @@ public sealed class MeshOptionsReaderTests
         Assert.Equal(["/status", "/probe"], concurrency.ExemptPaths);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Drain.Delay);
         Assert.False(options.Admin.Enabled);
-        Assert.Equal(AdminAccess.Any, options.Admin.Access);
+        Assert.Equal(["cluster.local/ns/ops/sa/console", "*/sa/admin"], options.Admin.Identities);
     }
 
     [Theory]
@@ -97,7 +97,8 @@ public sealed class MeshOptionsReaderTests
     [InlineData("""{ "Config": { "PollInterval": "1" } }""", "Mesh:Config:PollInterval: '1' has no unit")]
     [InlineData("""{ "Outbound": { "UnknownHosts": "Deny" } }""", "Mesh:Outbound:UnknownHosts: 'Deny' is not known (allowed: Allow, Refuse)")]
     [InlineData("""{ "Outbound": { "Timeout": "-1s" } }""", "Mesh:Outbound:Timeout: '-1s' is negative")]
-    [InlineData("""{ "Admin": { "Access": "Everyone" } }""", "Mesh:Admin:Access: 'Everyone' is not known (allowed: Loopback, Any)")]
+    [InlineData("""{ "Admin": { "Identities": [ "every one" ] } }""", "Mesh:Admin:Identities:0: 'every one' is not a principal")]
+    [InlineData("""{ "Admin": { "Identities": [ "a*b" ] } }""", "Mesh:Admin:Identities:0: 'a*b' is not a principal")]
     [InlineData("\"on\"", "Mesh: 'on' stands where keys and values are wanted")]
     public void Read_BadValue_SaysPlaceValueAndWhatIsAllowed(string mesh, string error)
     {

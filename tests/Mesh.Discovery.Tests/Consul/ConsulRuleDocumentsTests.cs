@@ -36,7 +36,7 @@ public sealed class ConsulRuleDocumentsTests
     {
         using var json = JsonDocument.Parse(ConfigurationSamples.Full);
         var mesh = json.RootElement.GetProperty("Mesh");
-        var section = $$"""{ "Routes": {{mesh.GetProperty("Routes")}}, "Destinations": {{mesh.GetProperty("Destinations")}} }""";
+        var section = $$"""{ "Routes": {{mesh.GetProperty("Routes")}}, "Destinations": {{mesh.GetProperty("Destinations")}}, "Authorization": {{mesh.GetProperty("Authorization")}} }""";
         var expected = Reader.Configuration($$"""{ "Mesh": {{section}} }""").Rules;
 
         var bare = new ConsulRuleDocuments(new MeshOptions()).Update([Entry("a", section)]);
@@ -54,6 +54,8 @@ public sealed class ConsulRuleDocumentsTests
                     + string.Join(",", r.Route.Select(static a => $"{a.Host} {a.Subset} {a.Port} {a.Weight}")))),
             DestinationRuleConfig policy => $"{policy.Kind} {policy.Namespace}/{policy.Name} {policy.Host} "
                 + string.Join(",", policy.Subsets.Select(static s => $"{s.Name}[{s.Labels}]")),
+            AuthorizationPolicyConfig policy => $"{policy.Kind} {policy.Namespace}/{policy.Name} {policy.Action} {policy.DryRun} {policy.Rules.Count} "
+                + string.Join(",", policy.Rules.SelectMany(static r => r.From.Concat(r.To)).SelectMany(static p => p).Select(static m => m.Attribute)),
             _ => throw new InvalidOperationException(),
         };
     }
@@ -86,15 +88,15 @@ public sealed class ConsulRuleDocumentsTests
 
         var rule = Assert.IsType<RequestAuthenticationConfig>(Assert.Single(batch.Rules));
         Assert.Equal(("users", "books"), (rule.Name, rule.Selector.MatchLabels["app"]));
-        Assert.Equal("consul kv a:3: RequestAuthentication prod/bad: RequestAuthentication:1:JwtRules:0: 'Issuer' is missing", Assert.Single(batch.Issues).ToString());
+        Assert.Equal("consul kv a:3: RequestAuthentication prod/bad: RequestAuthentication:1:jwtRules:0: 'Issuer' is missing", Assert.Single(batch.Issues).ToString());
     }
 
     [Theory]
-    [InlineData("Outbound: { Timeout: 1s }", "consul kv a:1: Outbound: each process says 'Outbound' of itself, in its own configuration; allowed here: Routes, Destinations")]
+    [InlineData("Outbound: { Timeout: 1s }", "consul kv a:1: Outbound: each process says 'Outbound' of itself, in its own configuration; allowed here: Routes, Destinations, Authorization")]
     [InlineData("Mesh:\n  services: {}", "consul kv a:2: Mesh:services: each process says 'Services' of itself")]
     [InlineData("Mesh: {}\nRoutes: {}", "consul kv a:2: Routes: unknown key 'Routes'")]
-    [InlineData("Rotues: {}", "consul kv a:1: Rotues: unknown key 'Rotues'; did you mean 'Routes'? (allowed: Routes, Destinations, RequestAuthentication)")]
-    [InlineData("hello", "consul kv a:1: 'hello' is no rule; allowed: an Istio document with apiVersion and kind, or a map with Routes, Destinations and RequestAuthentication")]
+    [InlineData("Rotues: {}", "consul kv a:1: Rotues: unknown key 'Rotues'; did you mean 'Routes'? (allowed: Routes, Destinations, Authorization, RequestAuthentication)")]
+    [InlineData("hello", "consul kv a:1: 'hello' is no rule; allowed: an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization and RequestAuthentication")]
     [InlineData("[ 1 ]", "consul kv a:1: a list is no rule")]
     [InlineData("Routes:\n  reviews:\n  - Route: [ { Weight: -1 } ]", "consul kv a:3: Routes:reviews:0:Route:0:Weight: '-1' is out of range")]
     [InlineData("Routes:\n  'a b': []", "consul kv a:2: Routes:a b: 'a b' is not a host")]

@@ -162,6 +162,59 @@ public sealed class HealthReaderTests
         Assert.Equal(10, endpoints.Select(static e => e.Consul!.Node).Distinct(ReferenceEqualityComparer.Instance).Count());
     }
 
-    private IReadOnlyList<Endpoint> Read(string json, string? @namespace = "prod") =>
-        new HealthReader(_options).Read(JsonSerializer.Deserialize(json, ConsulHealthJson.Default.HealthEntryArray)!, @namespace, "prod");
+    [Theory]
+    [InlineData(true, """ "Connect": { "Native": true } """, true)]
+    [InlineData(false, """ "Connect": { "Native": true } """, false)]
+    [InlineData(true, """ "Connect": { "Native": false } """, false)]
+    [InlineData(true, """ "Connect": null """, false)]
+    [InlineData(true, """ "Meta": { "mesh-mtls": "true" } """, true)]
+    [InlineData(false, """ "Meta": { "mesh-mtls": "true" } """, true)]
+    [InlineData(false, """ "Meta": { "mesh-mtls": "yes" } """, false)]
+    public void Read_NativeOrSaysSo_SpeaksMtls(bool usesConnect, string says, bool speaks)
+    {
+        _options.UsesConnect = usesConnect;
+        var endpoint = Assert.Single(Read($$"""[ { "Node": {}, "Service": { {{says}}, "Address": "10.0.0.1", "Port": 80 } } ]"""));
+
+        Assert.Equal(speaks, endpoint.SpeaksMtls);
+        Assert.False(endpoint.Consul!.IsProxy);
+        Assert.Empty(endpoint.Labels);
+    }
+
+    [Fact]
+    public void Read_Sidecars_TakeThePlacesOfTheirInstances()
+    {
+        const string Plain = """
+            [ { "Node": { "Node": "a", "Address": "10.0.0.1" }, "Service": { "ID": "web-1", "Service": "web", "Port": 80, "Meta": { "version": "v1" }, "Weights": { "Passing": 5, "Warning": 1 } } },
+              { "Node": { "Node": "b", "Address": "10.0.0.2" }, "Service": { "ID": "web-1", "Service": "web", "Port": 80, "Meta": { "version": "v2", "mesh-scheme": "https" } } },
+              { "Node": { "Node": "c", "Address": "10.0.0.3" }, "Service": { "ID": "web-1", "Service": "web", "Port": 80 } },
+              { "Node": { "Node": "d", "Address": "10.0.0.4" }, "Service": { "ID": "web-1", "Service": "web", "Port": 80 }, "Checks": [ { "Status": "critical" } ] },
+              { "Node": { "Node": "e", "Address": "10.0.0.5" }, "Service": { "ID": "web-1", "Service": "web" } },
+              { "Node": { "Node": "f", "Address": "10.0.0.6" }, "Service": { "ID": "web-1", "Service": "web", "Port": 80, "Meta": { "mesh-namespace": "other" } } } ]
+            """;
+        const string Connect = """
+            [ { "Node": { "Node": "a", "Address": "10.0.0.1" }, "Service": { "ID": "p", "Service": "web-sidecar-proxy", "Kind": "connect-proxy", "Port": 20000, "Proxy": { "DestinationServiceName": "web", "DestinationServiceID": "web-1" } } },
+              { "Node": { "Node": "b", "Address": "10.0.0.2" }, "Service": { "ID": "p", "Service": "web-sidecar-proxy", "Kind": "connect-proxy", "Port": 20000, "Proxy": { "DestinationServiceName": "web" } }, "Checks": [ { "Status": "critical" } ] },
+              { "Node": { "Node": "d", "Address": "10.0.0.4" }, "Service": { "ID": "p", "Service": "web-sidecar-proxy", "Kind": "connect-proxy", "Port": 20000, "Proxy": { "DestinationServiceName": "web", "DestinationServiceID": "web-1" } } },
+              { "Node": { "Node": "e", "Address": "10.0.0.5" }, "Service": { "ID": "p", "Service": "web-sidecar-proxy", "Kind": "connect-proxy", "Port": 20000, "Proxy": { "DestinationServiceID": "web-1" } } },
+              { "Node": { "Node": "f", "Address": "10.0.0.6" }, "Service": { "ID": "p", "Service": "web-sidecar-proxy", "Kind": "connect-proxy", "Port": 20000, "Proxy": { "DestinationServiceID": "web-1" } } },
+              { "Node": { "Node": "z", "Address": "10.0.0.9" }, "Service": { "ID": "p", "Service": "web-sidecar-proxy", "Kind": "connect-proxy", "Port": 20000, "Proxy": { "DestinationServiceID": "unknown" } } },
+              { "Node": { "Node": "c", "Address": "10.0.0.3" }, "Service": { "ID": "web-1", "Service": "web", "Port": 80, "Connect": { "Native": true } } } ]
+            """;
+
+        var endpoints = Read(Plain, connect: Connect);
+
+        Assert.Equal(
+            ["http://10.0.0.1:20000/", "http://10.0.0.2:20000/", "http://10.0.0.3/", "http://10.0.0.4:20000/", "http://10.0.0.5:20000/", "http://10.0.0.9:20000/"],
+            endpoints.Select(static e => e.Address.ToString()));
+        Assert.Equal([true, true, false, true, true, true], endpoints.Select(static e => e.SpeaksMtls));
+        Assert.Equal([true, true, false, true, true, true], endpoints.Select(static e => e.Consul!.IsProxy));
+        Assert.Equal([true, false, true, false, true, true], endpoints.Select(static e => e.Health == EndpointHealth.Healthy));
+        Assert.Equal(("v1", 5, "web-1"), (endpoints[0].Labels["version"], endpoints[0].Weight, endpoints[0].Consul!.Id));
+        Assert.Equal("v2", endpoints[1].Labels["version"]);
+    }
+
+    private IReadOnlyList<Endpoint> Read(string json, string? @namespace = "prod", string? connect = null) =>
+        new HealthReader(_options).Read(
+            JsonSerializer.Deserialize(json, ConsulHealthJson.Default.HealthEntryArray)!, @namespace, "prod",
+            connect is null ? null : JsonSerializer.Deserialize(connect, ConsulHealthJson.Default.HealthEntryArray)!);
 }

@@ -32,7 +32,6 @@ public sealed class IstioDocumentTests
     [Theory]
     [InlineData("v1", "Service")]
     [InlineData("apps/v1", "Deployment")]
-    [InlineData("security.istio.io/v1", "AuthorizationPolicy")]
     [InlineData("networking.istio.io/v1", "Gateway")]
     [InlineData("networking.istio.io/v1alpha3", "EnvoyFilter")]
     [InlineData("gateway.networking.k8s.io/v1", "HTTPRoute")]

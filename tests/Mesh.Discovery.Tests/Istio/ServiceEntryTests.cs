@@ -48,7 +48,6 @@ public sealed class ServiceEntryTests
     [Theory]
     [InlineData("addresses: [ 10.0.0.0/8 ]", "addresses")]
     [InlineData("exportTo: [ . ]", "exportTo")]
-    [InlineData("subjectAltNames: [ a ]", "subjectAltNames")]
     [InlineData("workloadSelector: { labels: { app: a } }", "workloadSelector")]
     [InlineData("resolution: DYNAMIC_DNS", "resolution")]
     [InlineData("ports: [ { number: 3306, name: db, protocol: MYSQL } ]", "ports[0].protocol")]

@@ -1,3 +1,4 @@
+using Mesh.Discovery.Rules;
 using Mesh.Discovery.Runtime;
 
 namespace Mesh.Discovery.Tests.Runtime;
@@ -76,6 +77,38 @@ public class EndpointStateTests
         }
     }
 
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public void Endpoint_SpeaksMtlsNow_TakesNewConnections(bool speaks, bool isReplaced)
+    {
+        var transport = new Transport();
+        _state.Transport = transport;
+        var generation = _state.Generation;
+
+        _state.Endpoint = _state.Endpoint with { Weight = 7, SpeaksMtls = speaks };
+
+        Assert.Equal(isReplaced, _state.Transport is null);
+        Assert.Equal(isReplaced ? 1 : 0, transport.Replacements);
+        Assert.Equal(isReplaced, _state.Generation != generation);
+        Assert.Equal(0, transport.Count);
+    }
+
+    [Fact]
+    public void Tls_OtherSettings_TakeNewConnectionsAndEqualOnesDoNot()
+    {
+        _state.Tls = new TlsSettingsConfig { Mode = TlsMode.Mesh, SubjectAltNames = ["a"] };
+        var transport = new Transport();
+        _state.Transport = transport;
+
+        _state.Tls = new TlsSettingsConfig { Mode = TlsMode.Mesh, SubjectAltNames = ["a"] };
+        Assert.Equal(0, transport.Replacements);
+
+        _state.Tls = new TlsSettingsConfig { Mode = TlsMode.Mesh, SubjectAltNames = ["b"] };
+        Assert.Equal(1, transport.Replacements);
+        Assert.Null(_state.Transport);
+    }
+
     [Fact]
     public void Names_OfAnEndpoint_AreItsAuthority()
     {
@@ -90,8 +123,12 @@ public class EndpointStateTests
         return transport;
     }
 
-    private sealed class Transport : IDisposable
+    private sealed class Transport : IReplaceableTransport
     {
+        public int Replacements { get; private set; }
+
+        public void Replaced() => Replacements++;
+
         private int _count;
 
         public int Count => _count;

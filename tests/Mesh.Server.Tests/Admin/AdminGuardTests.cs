@@ -1,7 +1,11 @@
 using System.Net;
 using Mesh.Discovery;
+using Mesh.Discovery.Security;
 using Mesh.Server.Admin;
+using Mesh.Server.Security;
+using Mesh.Testing;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Mesh.Server.Tests.Admin;
 
@@ -14,7 +18,7 @@ public sealed class AdminGuardTests
     [InlineData("::ffff:127.0.0.1", "127.0.0.1:5000")]
     [InlineData("::ffff:127.0.0.9", "10.0.0.1")]
     public void Refusal_DirectFromThisMachine_IsNone(string peer, string host) =>
-        Assert.Null(AdminGuard.Refusal(Context(peer, host), AdminAccess.Loopback));
+        Assert.Null(Guard().Refusal(Context(peer, host)));
 
     [Theory]
     [InlineData("10.0.0.1", "localhost", "another machine")]
@@ -26,7 +30,7 @@ public sealed class AdminGuardTests
     [InlineData("127.0.0.1", "127.0.0.1.example.com", "Host")]
     [InlineData("127.0.0.1", "", "Host")]
     public void Refusal_Otherwise_SaysWhy(string? peer, string host, string reason) =>
-        Assert.Contains(reason, AdminGuard.Refusal(Context(peer, host), AdminAccess.Loopback), StringComparison.Ordinal);
+        Assert.Contains(reason, Guard().Refusal(Context(peer, host)), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("Forwarded")]
@@ -41,7 +45,7 @@ public sealed class AdminGuardTests
         var context = Context("127.0.0.1", "localhost");
         context.Request.Headers[header] = "";
 
-        Assert.Contains(header, AdminGuard.Refusal(context, AdminAccess.Loopback), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(header, Guard().Refusal(context), StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]
@@ -50,12 +54,67 @@ public sealed class AdminGuardTests
         var context = Context("127.0.0.1", "127.0.0.1");
         context.Request.Protocol = "HTTP/1.0";
 
-        Assert.Contains("HTTP/1.0", AdminGuard.Refusal(context, AdminAccess.Loopback), StringComparison.Ordinal);
+        Assert.Contains("HTTP/1.0", Guard().Refusal(context), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("cluster.local/ns/ops/sa/console", "spiffe://cluster.local/ns/ops/sa/console", true)]
+    [InlineData("spiffe://cluster.local/ns/ops/sa/console", "spiffe://cluster.local/ns/ops/sa/console", true)]
+    [InlineData("cluster.local/ns/ops/*", "spiffe://cluster.local/ns/ops/sa/console", true)]
+    [InlineData("*/sa/console", "spiffe://cluster.local/ns/ops/sa/console", true)]
+    [InlineData("*", "spiffe://cluster.local/ns/ops/sa/console", true)]
+    [InlineData("*", null, false)]
+    [InlineData("cluster.local/ns/ops/sa/console", null, false)]
+    [InlineData("cluster.local/ns/ops/sa/console", "spiffe://cluster.local/ns/ops/sa/console2", false)]
+    [InlineData("cluster.local/ns/ops/sa/console", "spiffe://evil.example/ns/ops/sa/console", false)]
+    [InlineData("cluster.local/ns/ops/*", "spiffe://evil.example/ns/ops/sa/console", false)]
+    [InlineData("", "spiffe://cluster.local/ns/ops/sa/console", false)]
+    public async Task Refusal_NamedIdentityFromElsewhere_IsNone(string identity, string? caller, bool isAllowed)
+    {
+        var context = Context("10.0.0.1", "reviews.prod");
+        context.Features.Set(new InboundConnection(443, caller is not null, caller is null ? null : SpiffeId.Parse(caller)));
+        await using var certificates = await CertificatesAsync();
+
+        Assert.Equal(isAllowed, Guard(identity, certificates).Refusal(context) is null);
     }
 
     [Fact]
-    public void Refusal_AccessAny_IsNone() =>
-        Assert.Null(AdminGuard.Refusal(Context("10.0.0.1", "evil.example.com"), AdminAccess.Any));
+    public async Task Refusal_NamedIdentityThroughAGatewayOrProxy_Remains()
+    {
+        await using var certificates = await CertificatesAsync();
+        var id = SpiffeId.Parse("spiffe://cluster.local/ns/ops/sa/console");
+        var forwarded = Context("127.0.0.1", "localhost");
+        forwarded.Features.Set(new InboundConnection(443, true, id) { Gateway = id });
+        var proxied = Context("10.0.0.1", "localhost");
+        proxied.Features.Set(new InboundConnection(443, true, id));
+        proxied.Request.Headers["Forwarded"] = "for=1.2.3.4";
+
+        Assert.Contains("gateway", Guard("*", certificates).Refusal(forwarded), StringComparison.Ordinal);
+        Assert.Contains("Forwarded", Guard("*", certificates).Refusal(proxied), StringComparison.Ordinal);
+    }
+
+    private static async Task<MeshCertificates> CertificatesAsync()
+    {
+        var source = new TestCertificateSource(new TestAuthority().Set("reviews"));
+        var certificates = new MeshCertificates(source, TimeProvider.System, SystemRandomSource.Instance, NullLogger<MeshCertificates>.Instance);
+        certificates.Start();
+        await certificates.Ready;
+        return certificates;
+    }
+
+    private static AdminGuard Guard(string identity = "", MeshCertificates? certificates = null)
+    {
+        var options = new MeshOptions();
+        if (identity.Length > 0)
+        {
+            options.Admin.Identities.Add(identity);
+        }
+
+        return new AdminGuard(
+            options.Admin,
+            options.Security,
+            certificates ?? new MeshCertificates(null, TimeProvider.System, SystemRandomSource.Instance, NullLogger<MeshCertificates>.Instance));
+    }
 
     private static DefaultHttpContext Context(string? peer, string host)
     {

@@ -80,7 +80,7 @@ internal sealed class ConsulIntentions(string @namespace)
 
     /// <summary>
     /// An intention that is not understood is left to the callee as a whole: it still goes before weaker ones, and denies
-    /// nothing here.
+    /// nothing to a caller. A callee that does not understand it denies everything that it is about.
     /// </summary>
     private static IntentionSourceConfig ReadSource(ConsulIntention intention, SourceLocation destination, List<RuleIssue> issues)
     {
@@ -106,7 +106,7 @@ internal sealed class ConsulIntentions(string @namespace)
         {
             issues.Add(new RuleIssue(
                 IssueSeverity.Warning, location with { Path = e.Path }, $"{e.Message}; the intention is left to the callee"));
-            return new IntentionSourceConfig { Location = location, Name = intention.SourceName!, Allow = true };
+            return new IntentionSourceConfig { Location = location, Name = intention.SourceName!, Allow = true, IsNotUnderstood = true };
         }
     }
 

@@ -26,5 +26,9 @@ internal sealed partial class ConsulRegistration
         [LoggerMessage(EventId = 1154, Level = LogLevel.Information, Message =
             "Consul at {Agent} answers for {Service} again ({Id}).")]
         public static partial void Recovered(ILogger logger, string agent, ServiceName service, string id);
+
+        [LoggerMessage(EventId = 1155, Level = LogLevel.Information, Message =
+            "{Service} ({Id}) reports to Consul itself (Ttl in place of {Type}): its port is STRICT, and the agent has no certificate of the mesh.")]
+        public static partial void Reports(ILogger logger, ServiceName service, string id, ConsulCheckType type);
     }
 }

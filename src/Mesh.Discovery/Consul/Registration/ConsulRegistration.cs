@@ -53,7 +53,7 @@ internal sealed partial class ConsulRegistration : IAsyncDisposable
         _logger = logger;
         _instance = instance;
         _body = RegistrationBody.Create(instance, options);
-        _checkType = options.Check.Type;
+        _checkType = RegistrationBody.CheckType(instance, options.Check);
         var report = options.Check.Interval / 3;
         _wait = _checkType == ConsulCheckType.Ttl && report < options.WaitTime ? report : options.WaitTime;
         _right = $"service \"{instance.Service.Name}\" {{ policy = \"write\" }}";
@@ -74,6 +74,11 @@ internal sealed partial class ConsulRegistration : IAsyncDisposable
         var registration = new ConsulRegistration(client, options, time, random, logger, instance);
         cancel.ThrowIfCancellationRequested();
         await registration.RegisterAsync().ConfigureAwait(false);
+        if (registration._checkType != options.Check.Type)
+        {
+            Log.Reports(logger, instance.Service, instance.Id, options.Check.Type);
+        }
+
         if (cancel.IsCancellationRequested)
         {
             await registration.DisposeAsync().ConfigureAwait(false);

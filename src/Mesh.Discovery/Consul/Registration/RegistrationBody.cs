@@ -30,9 +30,18 @@ internal static class RegistrationBody
             Meta = ConsulMeta.Write(instance.Service, endpoint),
             Weights = new AgentWeights(Math.Max(1, endpoint.Weight), Math.Max(1, endpoint.Weight / WarningPart)),
             Check = CreateCheck(instance, options.Check),
+
+            // So that sidecars of others find it.
+            Connect = options.UsesConnect && endpoint.SpeaksMtls ? new AgentConnect(Native: true) : null,
         };
         return JsonSerializer.SerializeToUtf8Bytes(body, ConsulJson.Default.AgentRegistration);
     }
+
+    /// <summary>An agent has no certificate of the mesh, so where only those count the process reports itself.</summary>
+    public static ConsulCheckType CheckType(ServiceInstance instance, ConsulCheckOptions options) =>
+        instance.RefusesPlaintext && options.Type is (ConsulCheckType.Http or ConsulCheckType.Grpc)
+            ? ConsulCheckType.Ttl
+            : options.Type;
 
     private static AgentCheck? CreateCheck(ServiceInstance instance, ConsulCheckOptions options)
     {
@@ -42,7 +51,7 @@ internal static class RegistrationBody
         var timeout = Duration(options.Timeout < options.Interval ? options.Timeout : options.Interval);
         var id = CheckId(instance);
         var forget = Duration(options.DeregisterCriticalServiceAfter);
-        return options.Type switch
+        return CheckType(instance, options) switch
         {
             ConsulCheckType.Http => new AgentCheck
             {

@@ -41,7 +41,7 @@ internal static class DestinationReader
                 ("connectionPool", policy.ConnectionPool is not null), ("retryBudget", policy.RetryBudget is not null),
                 ("circuitBreaker", policy.CircuitBreaker is not null), ("resiliencePipeline", policy.ResiliencePipeline is not null),
                 ("adaptiveConcurrency", policy.AdaptiveConcurrency is not null),
-                ("healthCheck", policy.HealthCheck is not null),
+                ("healthCheck", policy.HealthCheck is not null), ("tls", policy.Tls is not null),
             })
             {
                 if (isThere && owner.Member(key) is { } twice)
@@ -75,12 +75,13 @@ internal static class DestinationReader
                 ? AdaptiveConcurrencyReader.Read(concurrency, s_adaptiveConcurrency)
                 : null,
             HealthCheck = !isSubset && policy.ObjectOrEmpty("healthCheck") is { } check ? HealthCheckReader.Read(check) : null,
+            Tls = !isSubset && policy.ObjectOrEmpty("tls") is { } tls ? TlsReader.Read(tls) : null,
         };
-        policy.NotSupported("tls", "portLevelSettings", "tunnel", "proxyProtocol");
+        policy.NotSupported("portLevelSettings", "tunnel", "proxyProtocol");
         if (isSubset)
         {
-            // Subsets share endpoints, and an endpoint is well or not.
-            policy.NotSupported("healthCheck");
+            // Subsets share endpoints: an endpoint is well or not, and its connections are secured in one way.
+            policy.NotSupported("healthCheck", "tls");
         }
 
         return result == TrafficPolicyConfig.Default ? TrafficPolicyConfig.Default : result;

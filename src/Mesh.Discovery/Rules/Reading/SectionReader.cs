@@ -7,6 +7,8 @@ internal static class SectionReader
 
     public const string Destinations = "destinations";
 
+    public const string Authorization = "authorization";
+
     /// <param name="section"><see cref="Routes"/> or <see cref="Destinations"/>.</param>
     /// <param name="host">The key.</param>
     /// <param name="value">Its value.</param>

@@ -49,9 +49,10 @@ internal static class ServiceEntryReader
             spec.Error("the resolution STATIC wants 'endpoints'");
         }
 
-        spec.NotSupported("addresses", "exportTo", "subjectAltNames", "workloadSelector");
+        var names = TlsReader.Names(spec);
+        spec.NotSupported("addresses", "exportTo", "workloadSelector");
         spec.Done();
-        return identity with { Hosts = hosts, Ports = ports, Resolution = resolution, Endpoints = endpoints };
+        return identity with { Hosts = hosts, Ports = ports, Resolution = resolution, Endpoints = endpoints, SubjectAltNames = names };
     }
 
     private static ServiceResolution Resolution(RuleValue? value)

@@ -73,6 +73,21 @@ public sealed class RegistrationBodyTests
         Assert.Equal(weight == 0, body.GetProperty("Meta").TryGetProperty("mesh-weight", out _));
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void Create_SpeaksMtls_IsInTheMetaAndNativeWithCertificatesOfConsul(bool speaks, bool usesConnect)
+    {
+        var endpoint = new Endpoint { Address = new Uri("http://a:1"), SpeaksMtls = speaks };
+        var instance = new ServiceInstance("web-1", new ServiceName("web", "default"), endpoint);
+        var body = JsonDocument.Parse(RegistrationBody.Create(instance, new ConsulOptions { UsesConnect = usesConnect })).RootElement;
+
+        Assert.Equal(speaks ? "true" : null, body.GetProperty("Meta").TryGetProperty("mesh-mtls", out var meta) ? meta.GetString() : null);
+        Assert.Equal(speaks && usesConnect, body.TryGetProperty("Connect", out var connect) && connect.GetProperty("Native").GetBoolean());
+    }
+
     private static JsonElement Body(string address, Action<ConsulOptions>? configure = null, int weight = 1)
     {
         var options = new ConsulOptions();
