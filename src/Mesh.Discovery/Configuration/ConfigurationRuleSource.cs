@@ -6,9 +6,8 @@ using Microsoft.Extensions.Configuration;
 namespace Mesh.Discovery.Configuration;
 
 /// <summary>
-/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host, and the lists <c>Authorization</c> and
-/// <c>RequestAuthentication</c>. Read again whenever the configuration reloads. A host with errors is not in the batch; its last good
-/// rule is the runtime's to keep.
+/// The rules of the section <c>Mesh</c>: <c>Routes</c> and <c>Destinations</c>, by host, and lists of what is about requests served. Read again whenever the
+/// configuration reloads. A host with errors is not in the batch; its last good rule is the runtime's to keep.
 /// </summary>
 internal sealed class ConfigurationRuleSource(IConfiguration configuration, MeshOptions options) : IRuleSource
 {
@@ -46,10 +45,19 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
         var rules = new List<RuleConfig>();
         var issues = new List<RuleIssue>();
         var present = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        ReadSection(SectionReader.Routes);
-        ReadSection(SectionReader.Destinations);
-        ReadList(SectionReader.Authorization, AuthorizationReader.ReadSection);
-        ReadList(RequestAuthenticationReader.Section, RequestAuthenticationReader.Read);
+        foreach (var section in (string[])[SectionReader.Routes, SectionReader.Destinations])
+        {
+            var node = Section(section);
+            foreach (var (host, value) in node.Entries())
+            {
+                Take(value, (part, strict) => SectionReader.Read(section, host, part, strict));
+            }
+
+            issues.AddRange(node.Reading.Issues);
+        }
+
+        TakeItems(SectionReader.Authorization, AuthorizationReader.ReadSection);
+        TakeItems(RequestAuthenticationReader.Section, RequestAuthenticationReader.Read);
         foreach (var gone in _entries.Keys.Except(present, StringComparer.OrdinalIgnoreCase).ToList())
         {
             _entries.Remove(gone);
@@ -57,47 +65,37 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
 
         return new RuleBatch(rules, issues);
 
-        void ReadSection(string section)
+        RuleValue Section(string section)
         {
             var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
-            var path = reading.Join(MeshOptions.SectionName, reading.Show(section));
-            foreach (var (host, value) in tree.Read(path, reading).Entries())
-            {
-                present.Add(value.Path);
-                var document = ReadHost(section, host, value);
-                issues.AddRange(document.Issues);
-                if (document.Rule is not null)
-                {
-                    rules.Add(document.Rule);
-                }
-            }
-
-            issues.AddRange(reading.Issues);
+            return tree.Read(reading.Join(MeshOptions.SectionName, reading.Show(section)), reading);
         }
 
-        void ReadList(string section, Func<RuleValue, bool, RuleDocument> read)
+        void TakeItems(string section, Func<RuleValue, bool, RuleDocument> read)
         {
-            var reading = new RuleReading(RuleDialect.Configuration, options.Namespace, options.Config.Strict);
-            foreach (var value in tree.Read(reading.Join(MeshOptions.SectionName, reading.Show(section)), reading).Items())
+            var node = Section(section);
+            foreach (var value in node.Items())
             {
-                present.Add(value.Path);
-                var document = Read(value, () => read(value, options.Config.Strict));
-                issues.AddRange(document.Issues);
-                if (document.Rule is not null)
-                {
-                    rules.Add(document.Rule);
-                }
+                Take(value, read);
             }
 
-            issues.AddRange(reading.Issues);
+            issues.AddRange(node.Reading.Issues);
+        }
+
+        void Take(RuleValue value, Func<RuleValue, bool, RuleDocument> read)
+        {
+            present.Add(value.Path);
+            var document = Read(value, read);
+            issues.AddRange(document.Issues);
+            if (document.Rule is not null)
+            {
+                rules.Add(document.Rule);
+            }
         }
     }
 
-    private RuleDocument ReadHost(string section, string host, RuleValue value) =>
-        Read(value, () => SectionReader.Read(section, host, value, options.Config.Strict));
-
     /// <summary>What was read before, the very objects, if the node is the same.</summary>
-    private RuleDocument Read(RuleValue value, Func<RuleDocument> read)
+    private RuleDocument Read(RuleValue value, Func<RuleValue, bool, RuleDocument> read)
     {
         var fingerprint = Fingerprint(value.Node);
         if (_entries.TryGetValue(value.Path, out var known) && known.Fingerprint == fingerprint)
@@ -105,7 +103,7 @@ internal sealed class ConfigurationRuleSource(IConfiguration configuration, Mesh
             return known.Document;
         }
 
-        var document = read();
+        var document = read(value, options.Config.Strict);
         _entries[value.Path] = new Entry(fingerprint, document);
         return document;
     }

@@ -6,17 +6,18 @@ namespace Mesh.Discovery.Consul;
 
 /// <summary>
 /// Makes rules of the keys below the prefix. A key holds one or more documents, each either Istio's (<c>apiVersion</c>,
-/// <c>kind</c>) or <c>Routes</c>, <c>Destinations</c>, <c>Authorization</c> and <c>RequestAuthentication</c> as in the section <c>Mesh</c>, in YAML or JSON.
+/// <c>kind</c>) or <c>Routes</c>, <c>Destinations</c>, <c>Authorization</c> and
+/// <c>RequestAuthentication</c> as in the section <c>Mesh</c>, in YAML or JSON.
 /// </summary>
 /// <remarks>A key that did not change keeps its rules, the very objects. Not safe for concurrent use.</remarks>
 internal sealed class ConsulRuleDocuments(MeshOptions options)
 {
-    private const string Wanted = "an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization and RequestAuthentication";
+    private const string Wanted = "an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization or RequestAuthentication";
 
     /// <summary>What a process says of itself, which nobody can say for all.</summary>
     private static readonly string[] s_ownKeys =
     [
-        "Service", "Namespace", "Labels", "Locality", "Weight", "Advertise", "Discovery", "Config", "Outbound", "Drain",
+        "Service", "Namespace", "Labels", "Locality", "Weight", "Advertise", "Discovery", "Config", "Outbound", "Inbound", "Security", "Drain",
         "Admin", "Services",
     ];
 

@@ -182,9 +182,6 @@ internal static class IstioDocumentReader
             case "PeerAuthentication":
                 return PeerAuthenticationReader.Read(
                     spec, new PeerAuthenticationConfig { Name = name, Namespace = @namespace, Location = location });
-            case "RequestAuthentication":
-                return RequestAuthenticationReader.Read(
-                    spec, new RequestAuthenticationConfig { Name = name, Namespace = @namespace, Location = location });
             case "AuthorizationPolicy":
                 return AuthorizationReader.Read(
                     spec,
@@ -192,6 +189,9 @@ internal static class IstioDocumentReader
                     {
                         Name = name, Namespace = @namespace, Location = location, DryRun = AuthorizationReader.IsDryRun(node),
                     });
+            case "RequestAuthentication":
+                return RequestAuthenticationReader.Read(
+                    spec, new RequestAuthenticationConfig { Name = name, Namespace = @namespace, Location = location });
             default:
                 return ServiceEntryReader.Read(
                     spec, new ServiceEntryConfig { Name = name, Namespace = @namespace, Location = location });

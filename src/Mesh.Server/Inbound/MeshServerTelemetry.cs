@@ -35,20 +35,6 @@ internal sealed class MeshServerTelemetry
 
     public void Refused(Refusal refusal) => _refused.Add(1, new KeyValuePair<string, object?>("mesh.reason", refusal.Reason));
 
-    /// <param name="result"><c>accepted</c>, <c>refused</c>, or <c>anonymous</c> for a request without a token.</param>
-    /// <param name="reason">Why it was refused.</param>
-    public void Authenticated(string result, string? reason = null)
-    {
-        if (reason is null)
-        {
-            _authentication.Add(1, new KeyValuePair<string, object?>("mesh.result", result));
-        }
-        else
-        {
-            _authentication.Add(1, new("mesh.result", result), new("mesh.reason", reason));
-        }
-    }
-
     /// <summary>Nothing that a caller can make up is a tag.</summary>
     public void Authorized(in AuthorizationDecision decision)
     {
@@ -78,6 +64,20 @@ internal sealed class MeshServerTelemetry
         new KeyValuePair<string, object?>(DecisionTag, decision),
         new KeyValuePair<string, object?>(ActionTag, hit.Action),
         new KeyValuePair<string, object?>(PolicyTag, hit.Policy));
+
+    /// <param name="result"><c>accepted</c>, <c>refused</c>, or <c>anonymous</c> for a request without a token.</param>
+    /// <param name="reason">Why it was refused.</param>
+    public void Authenticated(string result, string? reason = null)
+    {
+        if (reason is null)
+        {
+            _authentication.Add(1, new KeyValuePair<string, object?>("mesh.result", result));
+        }
+        else
+        {
+            _authentication.Add(1, new("mesh.result", result), new("mesh.reason", reason));
+        }
+    }
 
     /// <summary>Shows a limit that finds itself.</summary>
     public void Observe(InboundAdmission admission)

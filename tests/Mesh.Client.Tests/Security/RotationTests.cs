@@ -48,8 +48,10 @@ public sealed class RotationTests
         Assert.Empty(await load.StopAsync());
     }
 
-    [Fact]
-    public async Task Rotate_RequestUnderWay_IsFinishedAndItsConnectionClosedAfterwards()
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task Rotate_RequestUnderWay_IsFinishedAndItsConnectionClosedAfterwards(string version)
     {
         var authority = new TestAuthority(now: SecuredMesh.Present);
         var time = new FakeTimeProvider(SecuredMesh.Present);
@@ -58,11 +60,11 @@ public sealed class RotationTests
         await using var server = await MtlsServer.StartAsync(authority.Set("reviews"), time, answer: Streaming(isUnderWay, gate));
         await using var mesh = await SecuredMesh.StartAsync(server.Address, source, Mesh, outbound: SecuredMesh.NoTimeouts, fakeTime: true);
         var transport = mesh.Services.GetRequiredService<EndpointTransport>();
-        var call = mesh.Http.GetStringAsync("http://reviews/stream", TestContext.Current.CancellationToken);
+        var call = mesh.GetAsync(version, url: "http://reviews/stream");
         await isUnderWay.Task;
 
         mesh.Rotate(source, authority.Set("caller"));
-        await mesh.GetAsync();
+        await mesh.GetAsync(version);
         Assert.Equal(2, transport.Meshed);
         Assert.Equal(2, server.Open);
         mesh.Time.Advance(TimeSpan.FromSeconds(6));
@@ -73,6 +75,33 @@ public sealed class RotationTests
         gate.SetResult();
         Assert.Equal("begin end", await call);
         Assert.True(SpinWait.SpinUntil(() => server.Open == 1, TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
+    public async Task Rotate_OnlyTheBundles_SessionsThatAreResumedAreStillBelieved()
+    {
+        var authority = new TestAuthority();
+        var intermediate = authority.CreateIntermediate();
+        var first = intermediate.Set("caller");
+        var source = new TestCertificateSource(first);
+        await using var server = await MtlsServer.StartAsync(intermediate.Set("reviews"));
+        await using var mesh = await SecuredMesh.StartAsync(
+            server.Address, source, """{ "Mode": "MESH" }, "ConnectionPool": { "Http": { "MaxRequestsPerConnection": 1 } }""");
+        for (var i = 0; i < 3; i++)
+        {
+            await mesh.GetAsync();
+        }
+
+        mesh.Rotate(source, new CertificateSet(first.Leaf, first.Intermediates, [authority.Bundle, new TestAuthority("partner.example").Bundle]));
+        for (var i = 0; i < 3; i++)
+        {
+            await mesh.GetAsync();
+        }
+
+        // And a root that is gone is not believed any more, resumed or not.
+        mesh.Rotate(source, new CertificateSet(first.Leaf, first.Intermediates, [new TestAuthority().Bundle]));
+        var error = await Assert.ThrowsAsync<HttpRequestException>(() => mesh.GetAsync());
+        Assert.Contains("was not issued by a known authority", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

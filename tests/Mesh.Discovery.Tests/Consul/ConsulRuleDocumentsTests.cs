@@ -92,11 +92,11 @@ public sealed class ConsulRuleDocumentsTests
     }
 
     [Theory]
-    [InlineData("Outbound: { Timeout: 1s }", "consul kv a:1: Outbound: each process says 'Outbound' of itself, in its own configuration; allowed here: Routes, Destinations, Authorization")]
+    [InlineData("Outbound: { Timeout: 1s }", "consul kv a:1: Outbound: each process says 'Outbound' of itself, in its own configuration; allowed here: Routes, Destinations, Authorization, RequestAuthentication")]
     [InlineData("Mesh:\n  services: {}", "consul kv a:2: Mesh:services: each process says 'Services' of itself")]
     [InlineData("Mesh: {}\nRoutes: {}", "consul kv a:2: Routes: unknown key 'Routes'")]
     [InlineData("Rotues: {}", "consul kv a:1: Rotues: unknown key 'Rotues'; did you mean 'Routes'? (allowed: Routes, Destinations, Authorization, RequestAuthentication)")]
-    [InlineData("hello", "consul kv a:1: 'hello' is no rule; allowed: an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization and RequestAuthentication")]
+    [InlineData("hello", "consul kv a:1: 'hello' is no rule; allowed: an Istio document with apiVersion and kind, or a map with Routes, Destinations, Authorization or RequestAuthentication")]
     [InlineData("[ 1 ]", "consul kv a:1: a list is no rule")]
     [InlineData("Routes:\n  reviews:\n  - Route: [ { Weight: -1 } ]", "consul kv a:3: Routes:reviews:0:Route:0:Weight: '-1' is out of range")]
     [InlineData("Routes:\n  'a b': []", "consul kv a:2: Routes:a b: 'a b' is not a host")]

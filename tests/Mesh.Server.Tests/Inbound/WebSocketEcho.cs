@@ -13,10 +13,11 @@ namespace Mesh.Server.Tests.Inbound;
 internal sealed class WebSocketEcho : IDisposable
 {
     private readonly MeshApp _mesh;
-    private readonly HttpMessageInvoker _invoker = new(new SocketsHttpHandler());
+    private readonly HttpMessageInvoker _invoker;
 
-    public WebSocketEcho(MeshApp mesh)
+    public WebSocketEcho(MeshApp mesh, HttpMessageInvoker? invoker = null)
     {
+        _invoker = invoker ?? new HttpMessageInvoker(new SocketsHttpHandler());
         _mesh = mesh;
         var echo = ((IEndpointRouteBuilder)mesh.App).CreateApplicationBuilder().UseWebSockets();
         echo.Run(AnswerAsync);

@@ -22,6 +22,7 @@ public sealed class AddressTests
     [InlineData("endpoints")]
     [InlineData("code")]
     [InlineData("kestrel added again")]
+    [InlineData("sockets added again")]
     [InlineData("any address")]
     public async Task Address_FromAnywhere_IsGuardedAndStaysHttp(string origin)
     {
@@ -43,7 +44,8 @@ public sealed class AddressTests
                         break;
                 }
             },
-            urls: origin == "any address" ? $"http://*:{port}" : $"http://127.0.0.1:{port}");
+            urls: origin == "any address" ? $"http://*:{port}" : $"http://127.0.0.1:{port}",
+            afterMesh: builder => _ = origin == "sockets added again" ? builder.WebHost.UseSockets() : null);
 
         Assert.StartsWith("http://", Assert.Single(app.Mesh.App.Urls), StringComparison.Ordinal);
         Assert.NotNull((await app.WhoAsync(app.TlsClient(app.GoodLeaf(), port: port))).Peer);
@@ -116,7 +118,7 @@ public sealed class AddressTests
     public async Task OwnTransport_RegisteredAfterTheMesh_StrictPortIsStillRefused()
     {
         await using var app = await SecureApp.StartAsync(
-            MtlsMode.Strict, afterMesh: static builder => builder.WebHost.UseSockets());
+            MtlsMode.Strict, afterMesh: static builder => builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>());
 
         var response = await app.PlainClient().GetAsync("/who");
 

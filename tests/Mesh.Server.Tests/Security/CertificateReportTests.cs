@@ -16,7 +16,7 @@ public sealed class CertificateReportTests
     [Fact]
     public async Task Config_WithACertificate_TellsWhoAndWhomItBelievesAndNoKey()
     {
-        var now = TimeProvider.System.GetUtcNow();
+        var now = new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
         var (own, other) = (new TestAuthority(now: now), new TestAuthority("other.test", now));
         var set = own.Set("reviews", "prod", [own.Bundle, other.Bundle]);
         await using var mesh = await MeshApp.StartAsync(
@@ -32,6 +32,7 @@ public sealed class CertificateReportTests
         Assert.Equal(set.NotBefore, told.GetProperty("notBefore").GetDateTimeOffset());
         Assert.Equal(set.NotAfter, told.GetProperty("notAfter").GetDateTimeOffset());
         Assert.Equal(set.Leaf.SerialNumber, told.GetProperty("serial").GetString());
+        Assert.False(told.TryGetProperty("expired", out _));
         var domains = told.GetProperty("trustDomains");
         Assert.Equal(["cluster.local", "other.test"], domains.EnumerateArray().Select(static domain => domain.GetProperty("trustDomain").GetString()));
         var root = Assert.Single(domains[1].GetProperty("roots").EnumerateArray());

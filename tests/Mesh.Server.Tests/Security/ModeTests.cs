@@ -114,6 +114,19 @@ public sealed class ModeTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Mtls_WebSocket_Echoes(int http)
+    {
+        await using var app = await SecureApp.StartAsync(MtlsMode.Strict);
+        using var echo = new Inbound.WebSocketEcho(app.Mesh, app.TlsClient(app.GoodLeaf(), version: http == 2 ? s_http2 : HttpVersion.Version11));
+
+        using var socket = await echo.ConnectAsync(http);
+
+        Assert.Equal("hello", await Inbound.WebSocketEcho.EchoAsync(socket, "hello"));
+    }
+
+    [Theory]
     [InlineData("", "HTTP/1.1")]
     [InlineData("h2", "HTTP/1.1")]
     [InlineData("h2,http/1.1", "HTTP/1.1")]

@@ -2,7 +2,6 @@ using System.Net.Security;
 using System.Net.Sockets;
 using Mesh.Discovery;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.Hosting;
 
 namespace Mesh.Server.Tests.Security;
 

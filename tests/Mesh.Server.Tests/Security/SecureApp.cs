@@ -236,7 +236,7 @@ internal sealed class SecureApp : IAsyncDisposable
         });
         Mesh.App.MapGet("/held", async (HttpContext context) =>
         {
-            await context.Response.StartAsync();
+            await context.Response.Body.FlushAsync();
             Arrived.TrySetResult();
             await Gate.Task.WaitAsync(context.RequestAborted);
             await context.Response.WriteAsync("late");

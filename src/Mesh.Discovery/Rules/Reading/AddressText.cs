@@ -18,7 +18,16 @@ internal static class AddressText
             && (HostText.IsHost(uri.IdnHost, wildcard: false));
         if (!isAddress)
         {
-            value.Refuse("is not an address", Allowed);
+            if (text.Contains('@', StringComparison.Ordinal))
+            {
+                // What stands before it may be a password.
+                value.Error($"is not an address: there is a user or password in it; allowed: {Allowed}");
+            }
+            else
+            {
+                value.Refuse("is not an address", Allowed);
+            }
+
             return null;
         }
 

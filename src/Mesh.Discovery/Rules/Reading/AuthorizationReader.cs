@@ -29,14 +29,15 @@ internal static class AuthorizationReader
     /// <summary>Reads a policy of the section <c>Mesh</c>.</summary>
     public static RuleDocument ReadSection(RuleValue value, bool strict)
     {
-        var reading = new RuleReading(RuleDialect.Configuration, value.Reading.Namespace, strict, value.Path);
+        var reading = new RuleReading(RuleDialect.Configuration, value.Reading.Namespace, strict);
         value = value with { Reading = reading };
         if (value.Object() is not { } policy)
         {
             return new RuleDocument(null, reading.Issues);
         }
 
-        // By its name: its place in the list changes when others are added.
+        // Known by its name, since its place in the list changes when others are added. Without one nobody knows which it was: then
+        // everything of its origin is kept.
         var name = ((policy.Node.Find("name")?.Value as ScalarNode)?.Text) is { Length: > 0 } known ? known : null;
         if (name is not null)
         {

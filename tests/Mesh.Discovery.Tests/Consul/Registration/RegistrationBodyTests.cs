@@ -74,6 +74,23 @@ public sealed class RegistrationBodyTests
     }
 
     [Theory]
+    [InlineData(ConsulCheckType.Http, true)]
+    [InlineData(ConsulCheckType.Grpc, true)]
+    [InlineData(ConsulCheckType.Ttl, true)]
+    [InlineData(ConsulCheckType.None, false)]
+    public void Create_PortThatTakesMtlsOnly_ReportsItself(ConsulCheckType type, bool hasCheck)
+    {
+        var options = new ConsulOptions();
+        options.Check.Type = type;
+        var instance = new ServiceInstance("web-1", new ServiceName("web", "default"), new Endpoint { Address = new Uri("http://a:1") }) { RefusesPlaintext = true };
+
+        var body = JsonDocument.Parse(RegistrationBody.Create(instance, options)).RootElement;
+
+        Assert.Equal(hasCheck, body.TryGetProperty("Check", out var check));
+        Assert.True(!hasCheck || (check.TryGetProperty("TTL", out _) && !check.TryGetProperty("HTTP", out _) && !check.TryGetProperty("GRPC", out _)));
+    }
+
+    [Theory]
     [InlineData(false, false)]
     [InlineData(true, false)]
     [InlineData(false, true)]

@@ -1,5 +1,7 @@
 using Mesh.Discovery.Consul;
+using Mesh.Discovery.Routing;
 using Mesh.Discovery.Rules;
+using Mesh.Discovery.Runtime;
 using Mesh.Discovery.Tests.Rules.Reading;
 using static Mesh.Discovery.Tests.Security.Authorization.Policies;
 
@@ -43,6 +45,26 @@ public sealed class AuthorizationReaderTests
 
         Assert.Empty(batch.Issues);
         Assert.Equal(["readers", "closed"], batch.Rules.Select(static rule => rule.Name));
+    }
+
+    [Theory]
+    [InlineData("""{ "Name": "closed", "Action": "DENNY" }""")]
+    [InlineData("""{ "Action": "DENY", "Rules": [ {} ] }""")]
+    public void Reload_PolicyBrokenAndMoved_KeepsItsLastGoodVersion(string broken)
+    {
+        var book = new RuleBook(new RuleCompiler("default", Labels.Empty, new HashSet<string>(), 0, "ratings"));
+        book.AddSource("configuration", 0);
+        book.Publish("configuration", Of("""{ "Name": "closed", "Action": "DENY", "Rules": [ {} ] }""", """{ "Name": "other", "Rules": [ {} ] }"""));
+        Assert.True(book.Compile(isFirst: true));
+
+        book.Publish("configuration", Of("""{ "Name": "new", "Rules": [ {} ] }""", broken));
+        book.Compile(isFirst: false);
+
+        var request = Request();
+        Assert.Contains("closed", book.Status.Select(static status => status.Rule.Name));
+        Assert.Equal("default/closed", book.Compiled!.Inbound.Authorizer!.Decide(in request).Denied!.Policy);
+
+        static RuleBatch Of(params string[] policies) => Reader.Configuration($$"""{ "Mesh": { "Authorization": [ {{string.Join(',', policies)}} ] } }""");
     }
 
     [Theory]
