@@ -88,7 +88,7 @@ public sealed class ConsulRuleDocumentsTests
 
         var rule = Assert.IsType<RequestAuthenticationConfig>(Assert.Single(batch.Rules));
         Assert.Equal(("users", "books"), (rule.Name, rule.Selector.MatchLabels["app"]));
-        Assert.Equal("consul kv a:3: RequestAuthentication default/bad: RequestAuthentication:1:JwtRules:0: 'Issuer' is missing", Assert.Single(batch.Issues).ToString());
+        Assert.Equal("consul kv a:3: RequestAuthentication prod/bad: RequestAuthentication:1:jwtRules:0: 'Issuer' is missing", Assert.Single(batch.Issues).ToString());
     }
 
     [Theory]

@@ -92,12 +92,15 @@ public sealed class JwtKeyTests
         }
 
         await app.Mesh.LogLine("The keys of the issuer 'https://issuer.example' could not be fetched from http");
-        var before = server.Fetches;
-        Assert.True(before > 1);
         server.Keys = issuer.KeySet;
-        app.Mesh.Time.Advance(TimeSpan.FromMinutes(60));
-        await app.SeeTokenAsync(issuer.Token(("exp", TokenIssuer.Now + 100000)));
-        await app.Mesh.LogLine("The keys of the issuer 'https://issuer.example' are fetched from");
+        do
+        {
+            // The first one may still find a fetch that is about to fail.
+            app.Mesh.Time.Advance(TimeSpan.FromMinutes(41));
+            await app.SeeTokenAsync(issuer.Token(("exp", TokenIssuer.Now + 10000000)));
+        }
+        while (!app.Mesh.Logs.GetSnapshot().Any(static log => log.Id.Id == 2052));
+
         Assert.Single(app.Mesh.Logs.GetSnapshot(), static log => log.Id.Id == 2051);
     }
 

@@ -139,6 +139,34 @@ public sealed class JwtTests
     }
 
     [Fact]
+    public async Task Authorization_ByTheToken_KnowsWhoItIsFor()
+    {
+        await using var app = await JwtApp.StartAsync(
+            static builder =>
+            {
+                builder.Configuration["Mesh:Authorization:0:Name"] = "users";
+                builder.Configuration["Mesh:Authorization:0:Rules:0:From:0:RequestPrincipals:0"] = "*";
+                builder.Configuration["Mesh:Authorization:0:Rules:0:When:0:Key"] = "request.auth.claims[groups]";
+                builder.Configuration["Mesh:Authorization:0:Rules:0:When:0:Values:0"] = "readers";
+            },
+            JwtApp.Rule(s_issuer));
+
+        Assert.Equal(HttpStatusCode.OK, await Status(("groups", "readers")));
+        Assert.Equal(HttpStatusCode.Forbidden, await Status(("groups", "others")));
+        Assert.Equal(HttpStatusCode.Forbidden, await Status(("groups", "readers"), ("sub", null)));
+        Assert.Equal(HttpStatusCode.Unauthorized, await Status(("groups", "readers"), ("exp", 1)));
+        using var anonymous = await app.SendAsync();
+        Assert.Equal(HttpStatusCode.Forbidden, anonymous.StatusCode);
+        Assert.Equal(1, app.Served);
+
+        async Task<HttpStatusCode> Status(params (string, System.Text.Json.Nodes.JsonNode?)[] changes)
+        {
+            using var response = await app.SendTokenAsync(s_issuer.Token(changes));
+            return response.StatusCode;
+        }
+    }
+
+    [Fact]
     public async Task User_WhoIsAuthenticatedAlready_Stays()
     {
         await using var app = await JwtApp.StartAsync(
