@@ -39,6 +39,11 @@ internal static class AdvertisedAddress
         return https;
     }
 
+    /// <summary>What a program may have put there is nobody else's business, and callers would not use it.</summary>
+    public static Uri? WithoutUser(Uri? address) => address is { UserInfo.Length: > 0 }
+        ? new Uri(address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped))
+        : address;
+
     /// <summary>The port on which calls to an advertised address arrive, if the mesh's TLS can be there; null for https, which is the application's.</summary>
     /// <param name="advertised">The address, perhaps one before a translation of addresses.</param>
     /// <param name="listening">Addresses as the server reports them.</param>

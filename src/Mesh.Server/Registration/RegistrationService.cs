@@ -89,7 +89,7 @@ internal sealed partial class RegistrationService : IHostedLifecycleService, IAs
         }
 
         var onThisMachineOnly = Array.TrueForAll(registries, static catalog => catalog is FileCatalog);
-        var address = _options.Advertise
+        var address = AdvertisedAddress.WithoutUser(_options.Advertise)
             ?? AdvertisedAddress.Choose(addresses, onThisMachineOnly, AdvertisedAddress.OfThisMachine);
         if (address is null)
         {

@@ -1,7 +1,5 @@
-using System.Text.Json;
 using Mesh.Discovery;
 using Mesh.Server.Tests.Security;
-using Mesh.Testing;
 using Microsoft.Extensions.Configuration;
 
 namespace Mesh.Server.Tests.Admin;
