@@ -10,9 +10,9 @@ internal sealed partial class AuthorizationLog(TimeProvider time, ILogger<Author
 {
     public const int MaxLines = 20;
 
-    private readonly LineLimit _denied = new(time);
-    private readonly LineLimit _shadow = new(time);
-    private readonly LineLimit _audit = new(time);
+    private readonly LineLimit _denied = new(time, MaxLines);
+    private readonly LineLimit _shadow = new(time, MaxLines);
+    private readonly LineLimit _audit = new(time, MaxLines);
 
     public void Denied(in RequestFacts request, RuleHit hit)
     {
@@ -51,50 +51,18 @@ internal sealed partial class AuthorizationLog(TimeProvider time, ILogger<Author
         return request.Principal is { } principal ? $"{address} for {RuleText.Quote(principal)}" : address;
     }
 
-    /// <summary>So many lines a second.</summary>
-    private sealed class LineLimit(TimeProvider time)
-    {
-        private readonly Lock _lock = new();
-        private long _second = time.GetTimestamp();
-        private int _lines;
-        private long _leftOut;
-
-        public bool TryTake(out long leftOut)
-        {
-            lock (_lock)
-            {
-                var now = time.GetTimestamp();
-                if (time.GetElapsedTime(_second, now) >= TimeSpan.FromSeconds(1))
-                {
-                    (_second, _lines) = (now, 0);
-                }
-
-                if (_lines >= MaxLines)
-                {
-                    _leftOut++;
-                    leftOut = 0;
-                    return false;
-                }
-
-                _lines++;
-                (leftOut, _leftOut) = (_leftOut, 0);
-                return true;
-            }
-        }
-    }
-
     private static partial class Log
     {
-        [LoggerMessage(2040, LogLevel.Warning, "Denied {Caller}: {Method} {Path}, by {Policy} (rule {Rule}): {Reason}. {LeftOut} denials before it were not logged.")]
+        [LoggerMessage(2040, LogLevel.Warning, "Denied {Caller}: {Method} {Path}, by {Policy} (rule {Rule}): {Reason}.{LeftOut}")]
         public static partial void Denied(
-            ILogger logger, string caller, string method, string path, string policy, int rule, string reason, long leftOut);
+            ILogger logger, string caller, string method, string path, string policy, int rule, string reason, string leftOut);
 
-        [LoggerMessage(2041, LogLevel.Information, "Would deny {Caller}: {Method} {Path}, by {Policy} (rule {Rule}), which is only tried: {Reason}. {LeftOut} such requests before it were not logged.")]
+        [LoggerMessage(2041, LogLevel.Information, "Would deny {Caller}: {Method} {Path}, by {Policy} (rule {Rule}), which is only tried: {Reason}.{LeftOut}")]
         public static partial void WouldDeny(
-            ILogger logger, string caller, string method, string path, string policy, int rule, string reason, long leftOut);
+            ILogger logger, string caller, string method, string path, string policy, int rule, string reason, string leftOut);
 
-        [LoggerMessage(2042, LogLevel.Information, "Audit of {Caller}: {Method} {Path}, by {Policy} (rule {Rule}): {Reason}. {LeftOut} such requests before it were not logged.")]
+        [LoggerMessage(2042, LogLevel.Information, "Audit of {Caller}: {Method} {Path}, by {Policy} (rule {Rule}): {Reason}.{LeftOut}")]
         public static partial void Audited(
-            ILogger logger, string caller, string method, string path, string policy, int rule, string reason, long leftOut);
+            ILogger logger, string caller, string method, string path, string policy, int rule, string reason, string leftOut);
     }
 }

@@ -17,12 +17,8 @@ internal sealed partial class TlsTelemetry
     private readonly Counter<long> _handshakes;
     private readonly Counter<long> _connections;
     private readonly Counter<long> _forwarded;
-    private readonly TimeProvider _time;
+    private readonly LineLimit _limit;
     private readonly ILogger _logger;
-    private readonly Lock _lock = new();
-    private long _second;
-    private int _lines;
-    private int _leftOut;
 
     public TlsTelemetry(IMeterFactory meters, TimeProvider time, ILogger<TlsTelemetry> logger)
     {
@@ -33,9 +29,8 @@ internal sealed partial class TlsTelemetry
             "mesh.server.connections", "{connection}", "Connections that were let in: mutual_tls, tls (without a certificate of the caller) or plaintext.");
         _forwarded = meter.CreateCounter<long>(
             "mesh.server.forwarded_client_cert", "{request}", "Requests with X-Forwarded-Client-Cert: believed, removed or malformed.");
-        _time = time;
+        _limit = new LineLimit(time, LinesPerSecond);
         _logger = logger;
-        _second = time.GetTimestamp();
     }
 
     /// <summary>A connection was let in.</summary>
@@ -53,7 +48,7 @@ internal sealed partial class TlsTelemetry
     public void Refused(string reason, string detail, EndPoint? from, int port)
     {
         Count("refused", reason);
-        if (MaySay(out var leftOut))
+        if (_limit.TryTake(out var leftOut))
         {
             Log.Refused(_logger, from, port, reason, RuleText.Cut(detail, MaxDetail), leftOut);
         }
@@ -63,7 +58,7 @@ internal sealed partial class TlsTelemetry
     public void Failed(string reason, string detail, EndPoint? from, int port)
     {
         Count("failed", reason);
-        if (_logger.IsEnabled(LogLevel.Information) && MaySay(out var leftOut))
+        if (_logger.IsEnabled(LogLevel.Information) && _limit.TryTake(out var leftOut))
         {
             Log.Failed(_logger, from, port, reason, RuleText.Cut(detail, MaxDetail), leftOut);
         }
@@ -72,7 +67,7 @@ internal sealed partial class TlsTelemetry
     /// <summary>A request came over plaintext to a port that has become STRICT.</summary>
     public void PlaintextRequest(EndPoint? from, int port)
     {
-        if (MaySay(out var leftOut))
+        if (_limit.TryTake(out var leftOut))
         {
             Log.PlaintextRequest(_logger, from, port, leftOut);
         }
@@ -84,7 +79,7 @@ internal sealed partial class TlsTelemetry
     public void ForwardedRemoved(string who)
     {
         _forwarded.Add(1, new KeyValuePair<string, object?>("mesh.result", "removed"));
-        if (MaySay(out var leftOut))
+        if (_limit.TryTake(out var leftOut))
         {
             Log.ForwardedRemoved(_logger, who, leftOut);
         }
@@ -95,7 +90,7 @@ internal sealed partial class TlsTelemetry
     public void ForwardedMalformed(string who, string problem)
     {
         _forwarded.Add(1, new KeyValuePair<string, object?>("mesh.result", "malformed"));
-        if (MaySay(out var leftOut))
+        if (_limit.TryTake(out var leftOut))
         {
             Log.ForwardedMalformed(_logger, who, RuleText.Cut(problem, MaxDetail), leftOut);
         }
@@ -104,44 +99,21 @@ internal sealed partial class TlsTelemetry
     private void Count(string result, string reason) => _handshakes.Add(
         1, new KeyValuePair<string, object?>("mesh.result", result), new KeyValuePair<string, object?>("mesh.reason", reason));
 
-    private bool MaySay(out int leftOut)
-    {
-        lock (_lock)
-        {
-            if (_time.GetElapsedTime(_second) >= TimeSpan.FromSeconds(1))
-            {
-                _second = _time.GetTimestamp();
-                _lines = 0;
-            }
-
-            if (_lines >= LinesPerSecond)
-            {
-                _leftOut++;
-                leftOut = 0;
-                return false;
-            }
-
-            _lines++;
-            (leftOut, _leftOut) = (_leftOut, 0);
-            return true;
-        }
-    }
-
     private static partial class Log
     {
-        [LoggerMessage(2030, LogLevel.Warning, "A connection from {Peer} to port {Port} was refused ({Reason}): {Detail}. Lines like this left out before: {LeftOut}.")]
-        public static partial void Refused(ILogger logger, EndPoint? peer, int port, string reason, string detail, int leftOut);
+        [LoggerMessage(2030, LogLevel.Warning, "A connection from {Peer} to port {Port} was refused ({Reason}): {Detail}.{LeftOut}")]
+        public static partial void Refused(ILogger logger, EndPoint? peer, int port, string reason, string detail, string leftOut);
 
-        [LoggerMessage(2031, LogLevel.Information, "A TLS handshake of {Peer} with port {Port} failed ({Reason}): {Detail}. Lines like this left out before: {LeftOut}.")]
-        public static partial void Failed(ILogger logger, EndPoint? peer, int port, string reason, string detail, int leftOut);
+        [LoggerMessage(2031, LogLevel.Information, "A TLS handshake of {Peer} with port {Port} failed ({Reason}): {Detail}.{LeftOut}")]
+        public static partial void Failed(ILogger logger, EndPoint? peer, int port, string reason, string detail, string leftOut);
 
-        [LoggerMessage(2032, LogLevel.Warning, "A request of {Peer} was refused: port {Port} has become STRICT, and the connection is plaintext. Lines like this left out before: {LeftOut}.")]
-        public static partial void PlaintextRequest(ILogger logger, EndPoint? peer, int port, int leftOut);
+        [LoggerMessage(2032, LogLevel.Warning, "A request of {Peer} was refused: port {Port} has become STRICT, and the connection is plaintext.{LeftOut}")]
+        public static partial void PlaintextRequest(ILogger logger, EndPoint? peer, int port, string leftOut);
 
-        [LoggerMessage(2033, LogLevel.Warning, "X-Forwarded-Client-Cert of {Who} was taken off the request: it is not one of Mesh:Security:Gateways. Lines like this left out before: {LeftOut}.")]
-        public static partial void ForwardedRemoved(ILogger logger, string who, int leftOut);
+        [LoggerMessage(2033, LogLevel.Warning, "X-Forwarded-Client-Cert of {Who} was taken off the request: it is not one of Mesh:Security:Gateways.{LeftOut}")]
+        public static partial void ForwardedRemoved(ILogger logger, string who, string leftOut);
 
-        [LoggerMessage(2034, LogLevel.Warning, "A request of the gateway {Who} was refused: its X-Forwarded-Client-Cert {Problem}. Lines like this left out before: {LeftOut}.")]
-        public static partial void ForwardedMalformed(ILogger logger, string who, string problem, int leftOut);
+        [LoggerMessage(2034, LogLevel.Warning, "A request of the gateway {Who} was refused: its X-Forwarded-Client-Cert {Problem}.{LeftOut}")]
+        public static partial void ForwardedMalformed(ILogger logger, string who, string problem, string leftOut);
     }
 }

@@ -70,8 +70,21 @@ internal static class SecuredMesh
     /// <summary>Publishes certificates and waits until they are in use.</summary>
     public static void Rotate(this TestMesh mesh, TestCertificateSource source, CertificateSet set)
     {
-        source.Publish(set);
         var certificates = mesh.Services.GetRequiredService<MeshCertificates>();
-        Assert.True(SpinWait.SpinUntil(() => certificates.Current?.Set == set, TimeSpan.FromSeconds(30)));
+        using var isUsed = new ManualResetEventSlim();
+
+        // Told last, after those who make the connections.
+        certificates.Changed += Look;
+        source.Publish(set);
+        Assert.True(isUsed.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        certificates.Changed -= Look;
+
+        void Look()
+        {
+            if (certificates.Current?.Set == set)
+            {
+                isUsed.Set();
+            }
+        }
     }
 }

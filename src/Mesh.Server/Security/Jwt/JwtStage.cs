@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Mesh.Discovery.Rules;
 using Mesh.Discovery.Rules.Reading;
@@ -201,7 +202,8 @@ internal sealed partial class JwtStage : IDisposable
         if (_logger.IsEnabled(LogLevel.Information) && MayLog(reason) is { } leftOut)
         {
             var issuer = outcome.Issuer is { } text ? RuleText.Quote(text) : "an issuer that is not known";
-            Log.TokenRefused(_logger, reason, issuer, leftOut);
+            Log.TokenRefused(
+                _logger, reason, issuer, leftOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {leftOut} like it before were not logged."));
         }
 
         return Refusal.AnswerAsync(context, Refusal.BadToken);
@@ -226,7 +228,7 @@ internal sealed partial class JwtStage : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(2050, LogLevel.Information, "A token was refused: {Reason}. It names {Issuer}. {LeftOut} more for that reason since the last such line.")]
-        public static partial void TokenRefused(ILogger logger, string reason, string issuer, int leftOut);
+        [LoggerMessage(2050, LogLevel.Information, "A token was refused: {Reason}. It names {Issuer}.{LeftOut}")]
+        public static partial void TokenRefused(ILogger logger, string reason, string issuer, string leftOut);
     }
 }

@@ -41,7 +41,7 @@ public sealed class AuthorizationStageTests
         Assert.Equal(LogLevel.Warning, line.Level);
         Assert.Equal(
             "Denied spiffe://cluster.local/ns/default/sa/productpage at 127.0.0.1: 'GET' '/public/x%0Ay', by default/readers (rule -1): "
-            + "no rule of the ALLOW policies default/readers matches it. 0 denials before it were not logged.",
+            + "no rule of the ALLOW policies default/readers matches it.",
             line.Message);
     }
 
@@ -176,7 +176,7 @@ public sealed class AuthorizationStageTests
 
         var lines = app.Lines(2040);
         Assert.Equal(AuthorizationLog.MaxLines + 1, lines.Length);
-        Assert.EndsWith(" 5 denials before it were not logged.", lines[^1], StringComparison.Ordinal);
+        Assert.EndsWith(" 5 like it before were not logged.", lines[^1], StringComparison.Ordinal);
     }
 
     [Fact]
