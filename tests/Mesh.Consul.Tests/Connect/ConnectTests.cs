@@ -46,7 +46,7 @@ public sealed class ConnectTests
         Assert.True(denied < s_soon && allowed < s_soon, $"denied after {denied}, allowed after {allowed}");
 
         // Not past the proxy: without it nobody answers, although the service itself is there and is known.
-        await proxy.DisposeAsync();
+        proxy.Kill();
         await web.GetUntilAsync("http://app/", static text => text != "app-1");
         Assert.Equal("app-1", await new HttpClient().GetStringAsync(new Uri($"http://127.0.0.1:{app.Port}/"), Cancel));
     }
@@ -83,7 +83,7 @@ public sealed class ConnectTests
         await using var api = await ServingProcess.StartAsync(agent.Address, "api", Security);
         await using var web = await CallingProcess.StartAsync(agent.Address, mesh: Security, service: "web");
 
-        await web.GetUntilAsync("http://api/", static text => text == "api");
+        await web.GetUntilAsync("http://api/", static text => text == "api", () => api.LogText() + "\n---- caller\n" + web.LogText());
         var connection = await web.GetAsync("http://api/peer");
         Assert.EndsWith("/svc/web", connection, StringComparison.Ordinal);
 

@@ -62,7 +62,7 @@ internal sealed class CallingProcess : IAsyncDisposable
     public Task<string> GetAsync(string url) => Http.GetStringAsync(url, TestContext.Current.CancellationToken);
 
     /// <summary>Calls until the answer is as wanted; fails after a minute with what was answered last.</summary>
-    public async Task<string> GetUntilAsync(string url, Func<string, bool> wanted)
+    public async Task<string> GetUntilAsync(string url, Func<string, bool> wanted, Func<string>? describe = null)
     {
         var last = "";
         await Wait.UntilAsync(async () =>
@@ -77,7 +77,7 @@ internal sealed class CallingProcess : IAsyncDisposable
             }
 
             return wanted(last);
-        }, () => $"last answer of {url}: {last}");
+        }, () => $"last answer of {url}: {last}\n{describe?.Invoke()}");
         return last;
     }
 

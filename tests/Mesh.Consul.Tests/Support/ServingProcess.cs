@@ -35,6 +35,9 @@ internal sealed class ServingProcess : IAsyncDisposable
                 "Discovery": { "Providers": [ "Consul" ], "Consul": { "Address": "{{agent}}", "SavedViewPath": "none" } },
                 "Drain": { "Delay": "0s" }, {{mesh}} } }
             """;
+
+        // Not what the samples have left in this directory.
+        builder.Configuration.Sources.Clear();
         builder.Configuration.AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(json)));
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Debug).AddFakeLogging();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
