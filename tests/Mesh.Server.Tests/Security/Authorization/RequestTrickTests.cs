@@ -69,6 +69,23 @@ public sealed class RequestTrickTests
     }
 
     [Theory]
+    [InlineData("X-Forwarded-Client-Cert: By=spiffe://cluster.local/ns/default/sa/ratings;URI=spiffe://cluster.local/ns/default/sa/reviews\n")]
+    [InlineData("X-Mesh-Peer: spiffe://cluster.local/ns/default/sa/reviews\n")]
+    [InlineData("X-Spiffe-Id: spiffe://cluster.local/ns/default/sa/reviews\n")]
+    [InlineData("X-Envoy-Peer-Metadata-Id: sidecar~10.0.0.1~reviews.default~default.svc.cluster.local\n")]
+    [InlineData("l5d-client-id: reviews.default.serviceaccount.identity.linkerd.cluster.local\n")]
+    [InlineData("X-Consul-Source: reviews\n")]
+    public async Task Header_WithAnIdentity_IsNone(string headers)
+    {
+        await using var app = await GuardedApp.StartAsync(
+            """[ { "Name": "a", "Rules": [ { "From": [ { "Principals": [ "cluster.local/ns/default/sa/reviews" ] } ] } ] } ]""");
+
+        Assert.StartsWith("HTTP/1.1 403", await app.GetRawAsync("/public", headers: $"Host: ratings\n{headers}"), StringComparison.Ordinal);
+
+        Assert.Contains("a caller without identity", Assert.Single(app.Lines(2040)), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("X-Role: guest\nX-Role: admin\n")]
     [InlineData("X-Role: admin\nX-Role: guest\n")]
     [InlineData("x-role: admin\nX-ROLE: admin\n")]
