@@ -64,7 +64,7 @@ internal sealed class TlsPlan
         }
 
         var service = endpoint.Service;
-        if (mode == TlsMode.Simple && endpoint.Tls?.Mode is null)
+        if (mode == TlsMode.Simple && endpoint.Tls is not { Mode: not null } and not { SubjectAltNames.Count: > 0 })
         {
             return OfAddress(endpoint.Endpoint.Address, service.ToString());
         }
@@ -113,7 +113,7 @@ internal sealed class TlsPlan
 
         return service.IsExternal
             ? []
-            : [.. options.TrustDomainAliases.Prepend(own.TrustDomain).Append("cluster.local").Distinct(StringComparer.Ordinal)
+            : [.. options.TrustDomainAliases.Prepend(own.TrustDomain).Distinct(StringComparer.Ordinal)
                 .Select(domain => $"spiffe://{domain}/ns/{service.Namespace}/sa/{service.Name}")];
     }
 }

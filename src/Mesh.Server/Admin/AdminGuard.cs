@@ -48,6 +48,12 @@ internal sealed class AdminGuard(AdminOptions options, SecurityOptions security,
             return null;
         }
 
+        if (inbound?.Peer is not null && !_identities.IsEmpty)
+        {
+            // Wherever it seems to come from: a proxy on this machine may have passed it on.
+            return "its caller is not one of Mesh:Admin:Identities";
+        }
+
         var peer = context.Connection.RemoteIpAddress;
         if (peer is null)
         {
@@ -56,9 +62,7 @@ internal sealed class AdminGuard(AdminOptions options, SecurityOptions security,
 
         if (!IPAddress.IsLoopback(peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer))
         {
-            return _identities.IsEmpty || inbound?.Peer is null
-                ? "the request comes from another machine"
-                : "the request comes from another machine, and its caller is not one of Mesh:Admin:Identities";
+            return "the request comes from another machine";
         }
 
         if (HttpProtocol.IsHttp10(context.Request.Protocol) || HttpProtocol.IsHttp09(context.Request.Protocol))

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Discovery;
 using Mesh.Discovery.Security;
@@ -143,7 +144,7 @@ internal sealed class ConnectionGate
                 },
                 limit.Token);
         }
-        catch (Exception e) when (e is AuthenticationException or IOException or OperationCanceledException or InvalidOperationException or ConnectionAbortedException)
+        catch (Exception e)
         {
             if (verdict.Reason is { } reason)
             {
@@ -163,7 +164,15 @@ internal sealed class ConnectionGate
 
         bool Verify(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
         {
-            verdict = trust.Verifier.Verify(certificate as X509Certificate2, chain, errors);
+            try
+            {
+                verdict = trust.Verifier.Verify(certificate as X509Certificate2, chain, errors);
+            }
+            catch (CryptographicException e)
+            {
+                verdict = PeerVerdict.Refuse(PeerReasons.InvalidChain, $"its certificate cannot be read: {e.Message}");
+            }
+
             peerEnd = certificate is X509Certificate2 peer ? new DateTimeOffset(peer.NotAfter.ToUniversalTime()) : null;
             return verdict.Id is not null || (certificate is null && mode == MtlsMode.Permissive);
         }
@@ -176,6 +185,7 @@ internal sealed class ConnectionGate
         var secure = new MeshConnection(connection, _register, port, tls)
         {
             Own = own,
+            HasPeer = peer is not null,
             End = peerEnd < own.NotAfter ? peerEnd : own.NotAfter,
         };
         _register.Add(secure);

@@ -14,8 +14,8 @@ namespace Mesh.Server.Security;
 /// one may stay: it is safe as long as its certificates are.</para>
 /// <para>No connection outlives the certificates that it was made with. Some time before the first of both ends it is draining; when
 /// a quarter of that time is left it is asked to close, idle or not; at the end it is aborted, whatever it carries.</para>
-/// <para>One timer, which is set to the next of these moments. When rules make a port STRICT, its plaintext connections are asked to
-/// close, and requests that come over them nevertheless are refused.</para>
+/// <para>One timer, which is set to the next of these moments. When rules make a port STRICT, connections of callers without a
+/// certificate are asked to close, requests that come over them nevertheless are refused, and what is open after 5 s is cut.</para>
 /// </remarks>
 internal sealed class ConnectionRegister : IDisposable
 {
@@ -25,7 +25,11 @@ internal sealed class ConnectionRegister : IDisposable
     private static readonly TimeSpan s_longestTimer = TimeSpan.FromDays(1);
 
     private readonly Lock _lock = new();
-    private readonly HashSet<MeshConnection> _plain = [];
+    /// <summary>So long after a port has become STRICT, what its callers without a certificate have open is cut.</summary>
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(5);
+
+    /// <summary>Of callers without identity: plaintext, and TLS without a certificate.</summary>
+    private readonly HashSet<MeshConnection> _anonymous = [];
     private readonly Dictionary<MeshConnection, Entry> _tls = [];
     private readonly SortedSet<Entry> _due = new(EntryOrder.Instance);
     private readonly PortModes _modes;
@@ -59,7 +63,7 @@ internal sealed class ConnectionRegister : IDisposable
         {
             lock (_lock)
             {
-                return _plain.Count + _tls.Count;
+                return _tls.Count + _anonymous.Count(static connection => !connection.IsTls);
             }
         }
     }
@@ -74,10 +78,14 @@ internal sealed class ConnectionRegister : IDisposable
             }
 
             // What has changed since the decision to let it in is made up for here: changes come with the same lock.
+            if (!connection.HasPeer)
+            {
+                _anonymous.Add(connection);
+                connection.IsRefused = _modes.Of(connection.Port) == MtlsMode.Strict;
+            }
+
             if (connection.End is not { } end)
             {
-                _plain.Add(connection);
-                connection.IsRefused = _modes.Of(connection.Port) == MtlsMode.Strict;
                 return;
             }
 
@@ -94,7 +102,8 @@ internal sealed class ConnectionRegister : IDisposable
     {
         lock (_lock)
         {
-            if (!_plain.Remove(connection) && _tls.Remove(connection, out var entry))
+            _anonymous.Remove(connection);
+            if (_tls.Remove(connection, out var entry))
             {
                 _due.Remove(entry);
             }
@@ -129,7 +138,7 @@ internal sealed class ConnectionRegister : IDisposable
         List<MeshConnection>? close = null;
         lock (_lock)
         {
-            foreach (var connection in _plain)
+            foreach (var connection in _anonymous)
             {
                 connection.IsRefused = _modes.Of(connection.Port) == MtlsMode.Strict;
                 if (connection.IsRefused)
@@ -142,7 +151,27 @@ internal sealed class ConnectionRegister : IDisposable
         if (close is not null)
         {
             // Not here: it runs Kestrel's code, and the rules wait.
-            ThreadPool.UnsafeQueueUserWorkItem(static connections => connections.ForEach(static one => one.RequestClose()), close, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Register.CloseAsync(work.Connections), (Register: this, Connections: close), preferLocal: false);
+        }
+    }
+
+    /// <summary>Lets short requests end; streams and tunnels would go on for ever.</summary>
+    private async Task CloseAsync(List<MeshConnection> connections)
+    {
+        connections.ForEach(static one => one.RequestClose());
+        await Task.Delay(s_grace, _time);
+        foreach (var connection in connections)
+        {
+            bool isOpen;
+            lock (_lock)
+            {
+                isOpen = connection.IsRefused && _anonymous.Contains(connection);
+            }
+
+            if (isOpen)
+            {
+                connection.Abort(new ConnectionAbortedException("The port has become STRICT, and the caller has no certificate."));
+            }
         }
     }
 

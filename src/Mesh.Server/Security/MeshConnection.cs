@@ -41,6 +41,9 @@ internal sealed class MeshConnection : ConnectionContext
 
     public bool IsTls => _tls is not null;
 
+    /// <summary>Whether the caller has shown a certificate.</summary>
+    public bool HasPeer { get; init; }
+
     /// <summary>The certificates of this process that the handshake was made with; null for plaintext.</summary>
     public CertificateSet? Own { get; init; }
 
@@ -54,7 +57,7 @@ internal sealed class MeshConnection : ConnectionContext
         set => _isDraining = value;
     }
 
-    /// <summary>It is plaintext, and its port demands TLS by now.</summary>
+    /// <summary>Its caller has no certificate, and its port demands one by now.</summary>
     public bool IsRefused
     {
         get => _isRefused;

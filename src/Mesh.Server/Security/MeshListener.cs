@@ -110,6 +110,7 @@ internal sealed class MeshListener : IConnectionListener
         {
             _gate.Crashed(e, connection, _address.Port);
             connection.Abort();
+            await connection.DisposeAsync();
         }
         finally
         {

@@ -3,6 +3,7 @@ using Mesh.Discovery;
 using Mesh.Discovery.Security;
 using Mesh.Server.Inbound;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Mesh.Server.Security;
 
@@ -38,7 +39,7 @@ internal sealed class PeerMiddleware
         if (features.Get<MeshConnection>() is not { } connection)
         {
             var local = context.Connection;
-            return local.LocalIpAddress is not null && !context.Request.IsHttps && _modes.Of(local.LocalPort) == MtlsMode.Strict
+            return local.LocalIpAddress is not null && features.Get<ITlsConnectionFeature>() is null && _modes.Of(local.LocalPort) == MtlsMode.Strict
                 ? RefusePlaintextAsync(context, local.LocalPort)
                 : _next(context);
         }
@@ -53,14 +54,14 @@ internal sealed class PeerMiddleware
             Drain(context, connection);
         }
 
-        // HTTP/2 says what the caller wrote, and the mesh's callers write http, with TLS or without.
-        if (connection.IsTls && !context.Request.IsHttps)
+        // HTTP/2 says what the caller wrote: the mesh's callers write http, with TLS or without, and others what they like.
+        if (connection.IsTls != context.Request.IsHttps)
         {
-            context.Request.Scheme = Uri.UriSchemeHttps;
+            context.Request.Scheme = connection.IsTls ? Uri.UriSchemeHttps : Uri.UriSchemeHttp;
         }
 
-        return context.Request.Headers.ContainsKey(ForwardedClientCert.Header) && features.Get<InboundConnection>() is { } inbound
-            ? ForwardedAsync(context, inbound)
+        return context.Request.Headers.ContainsKey(ForwardedClientCert.Header) && _modes.Of(connection.Port) != MtlsMode.Disable
+            ? ForwardedAsync(context, features.Get<InboundConnection>() ?? new InboundConnection(connection.Port, IsTls: false, null))
             : _next(context);
     }
 
@@ -73,7 +74,14 @@ internal sealed class PeerMiddleware
         }
         else
         {
-            context.Response.Headers.Connection = "close";
+            // At the last moment: who answers in place of the application clears what was set before.
+            context.Response.OnStarting(
+                static state =>
+                {
+                    ((HttpResponse)state).Headers.Connection = "close";
+                    return Task.CompletedTask;
+                },
+                context.Response);
         }
     }
 

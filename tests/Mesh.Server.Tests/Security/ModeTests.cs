@@ -202,6 +202,28 @@ public sealed class ModeTests
     }
 
     [Fact]
+    public async Task ModeChange_TlsWithoutCertificate_IsServedNoMore()
+    {
+        await using var app = await SecureApp.StartAsync(MtlsMode.Permissive);
+        var anonymous = app.TlsClient(null);
+        Assert.Null((await app.WhoAsync(anonymous)).Peer);
+        var held = anonymous.GetAsync("/held", HttpCompletionOption.ResponseHeadersRead);
+        await app.Arrived.Task;
+
+        await app.SetModeAsync(MtlsMode.Strict);
+
+        // The one that is open, too, when its time is over.
+        await Assert.ThrowsAsync<HttpRequestException>(() => anonymous.GetAsync("/who"));
+        await app.Until(() =>
+        {
+            app.Mesh.Time.Advance(TimeSpan.FromSeconds(5));
+            return app.Register.Count == 0;
+        });
+        using var response = await held;
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => response.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
     public async Task ModeChange_RequestThatSlipsThrough_Is403()
     {
         await using var app = await SecureApp.StartAsync(MtlsMode.Permissive);

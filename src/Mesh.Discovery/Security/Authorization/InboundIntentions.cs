@@ -80,6 +80,17 @@ internal sealed class InboundIntentions
         var caller = CallerOf(in request);
         foreach (var intention in _intentions)
         {
+            // Whoever hides who he is could be the one that is denied.
+            if (caller is null && intention.Source != "*")
+            {
+                if (!intention.Allows(in request))
+                {
+                    return intention.DenialOfUnknown;
+                }
+
+                continue;
+            }
+
             if (intention.Source == "*" || intention.Source.Equals(caller, StringComparison.OrdinalIgnoreCase))
             {
                 return intention.Allows(in request) ? null : intention.Denial;
@@ -120,6 +131,7 @@ internal sealed class InboundIntentions
                 "INTENTION", name, -1,
                 config.IsNotUnderstood ? $"the {name} has a condition that is not supported, and so denies everything"
                     : permissions.Length > 0 ? $"no permission of the {name} allows it" : $"the {name} denies it");
+            DenialOfUnknown = Denial with { Reason = $"the caller has no identity of this trust domain, and the {name} denies one" };
             _permissions = permissions;
             _allow = config.Allow && !config.IsNotUnderstood;
         }
@@ -127,6 +139,9 @@ internal sealed class InboundIntentions
         public string Source { get; }
 
         public RuleHit Denial { get; }
+
+        /// <summary>Of a caller who cannot be told from the one that is named.</summary>
+        public RuleHit DenialOfUnknown { get; }
 
         public bool AllowsAll => _permissions.Length == 0 && _allow;
 

@@ -16,9 +16,12 @@ public sealed class InboundIntentionsTests
     [InlineData(Web, "intention web → ratings")]
     [InlineData("cluster.local/ns/prod/sa/web", "intention web → ratings")]
     [InlineData("cluster.local/ns/default/dc/dc2/svc/web", "intention web → ratings")]
-    [InlineData("other.example/ns/default/dc/dc1/svc/web", null)]
     [InlineData("cluster.local/ns/prod/sa/reviews", null)]
-    [InlineData(null, null)]
+
+    // Nobody knows that it is not web.
+    [InlineData("other.example/ns/default/dc/dc1/svc/web", "intention web → ratings")]
+    [InlineData("other.example/ns/default/dc/dc1/svc/reviews", "intention web → ratings")]
+    [InlineData(null, "intention web → ratings")]
     public void Decide_SourceDenied_NamesTheIntention(string? peer, string? denial) =>
         Assert.Equal(denial, Decide(peer, Of("web", "ratings", "deny"))?.Policy);
 
@@ -32,10 +35,11 @@ public sealed class InboundIntentionsTests
     }
 
     [Fact]
-    public void Decide_NoIdentity_MatchesTheWildcardOnly()
+    public void Decide_NoIdentity_IsAllowedByTheWildcardOnlyAndDeniedByAnybodys()
     {
         Assert.Equal("intention * → ratings", Decide(null, Of("web", "ratings", "allow"), Of("*", "ratings", "deny"))?.Policy);
-        Assert.Null(Decide(null, Of("web", "ratings", "deny"), Of("*", "ratings", "allow")));
+        Assert.Equal("intention web → ratings", Decide(null, Of("web", "ratings", "deny"), Of("*", "ratings", "allow"))?.Policy);
+        Assert.Null(Decide(null, Of("web", "ratings", "allow"), Of("*", "ratings", "allow")));
     }
 
     [Theory]
