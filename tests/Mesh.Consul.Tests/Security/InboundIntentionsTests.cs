@@ -24,7 +24,7 @@ public sealed class InboundIntentionsTests
         var denied = await TimeUntilAsync(web, HttpStatusCode.Forbidden);
 
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(other));
-        Assert.Equal(HttpStatusCode.OK, await StatusAsync(nobody));
+        Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(nobody));
         Assert.Contains("by intention web → api (rule -1): the intention web → api denies it", called.LogText(), StringComparison.Ordinal);
 
         await agent.DeleteAsync($"/v1/connect/intentions/{id}");
